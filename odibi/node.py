@@ -1,0 +1,250 @@
+"""The life of one node: a fixed order of stages, each a function from frame to frame, every fact an event.
+
+read or inputs → contracts → transformer or pattern → transform steps → privacy → validation → write →
+profile. The stages live in `odibi.stages`; this module holds their order and what they share.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from odibi import events as ev
+from odibi.durations import seconds_of
+from odibi.engine import Engine, Frame, Session, UserFunction, Written
+from odibi.errors import NodeError
+from odibi.graph import Node
+
+if TYPE_CHECKING:
+    from odibi.config import Loaded, Position
+
+__all__ = ["Counts", "Job", "Past", "Result", "RetryPolicy", "RunFacts", "Work", "execute", "settle_rows"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a node is tried, and how the wait between tries grows."""
+
+    attempts: int
+    backoff: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What earlier runs of a node say: rows written, newest first, with the time of each run."""
+
+    rows: tuple[tuple[datetime, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What all nodes of a run share.
+
+    `origin_id` is the id of the run that a chain of resumes began with: write ids are made of it, so
+    that a resumed write knows its earlier self. `sample` limits rows read per source and diverts
+    writes to `scratch`. `dry` binds everything and computes nothing.
+    """
+
+    run_id: str
+    origin_id: str
+    started_at: datetime
+    loaded: Loaded
+    engine: Engine
+    nodes: Mapping[str, Node]
+    functions: Mapping[str, UserFunction]
+    scratch: Path
+    sample: int | None = None
+    dry: bool = False
+    profile: Literal["off", "sample", "full"] = "sample"
+    past: Callable[[str], Past] = lambda _key: Past()
+
+    def retry_policy(self, node: Node) -> RetryPolicy:
+        """The node's own retry settings, else the project's."""
+        retry = node.config.retry or self.loaded.project.retry
+        return RetryPolicy(retry.max_attempts if retry.enabled else 1, retry.backoff)
+
+    def timeout(self, node: Node) -> float | None:
+        """Seconds the node may take, or None."""
+        limit = node.config.timeout
+        return None if limit is None else seconds_of(limit)
+
+    def position(self, node: Node) -> Position | None:
+        """Where the node stands in the YAML."""
+        return node.position
+
+    def write_id(self, node: Node, part: str = "") -> str:
+        """The name of this node's write, the same in every attempt and resume of the run."""
+        return "-".join(filter(None, (self.origin_id, node.key, part)))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt at one node. `frames` are results of this run under the names the node uses.
+
+    `consumers` counts nodes of this run that will read the result; `entered` hears of each stage.
+    """
+
+    facts: RunFacts
+    node: Node
+    frames: Mapping[str, Frame]
+    consumers: int
+    attempt: int
+    emit: Callable[[ev.Payload], object]
+    entered: Callable[[str], None] = lambda _stage: None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a node leaves for its dependents: a frame, unless nobody wants it."""
+
+    frame: Frame | None
+
+
+@dataclass(slots=True)
+class Counts:
+    """The node's rows ledger while it is being filled; None is unknown."""
+
+    rows_in: int | None = None
+    rows_out: int | None = None
+    quarantined: int = 0
+    removed: str | None = None
+    changes: bool = False
+
+    def declare(self, cardinality: str) -> None:
+        """Note what a step may do to the number of rows: same, fewer, deduplicates, changes."""
+        if cardinality == "changes":
+            self.changes = True
+        elif cardinality != "same":
+            self.removed = "fewer" if self.removed == "fewer" else cardinality
+
+
+@dataclass(slots=True)
+class Work:
+    """The state of one attempt, handed from stage to stage."""
+
+    job: Job
+    session: Session
+    tables: dict[str, Frame] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    reads_text: bool = False
+    sources: list[Path] = field(default_factory=list)
+    written: Written | None = None
+    staged_checks: list[Callable[[Frame], None]] = field(default_factory=list)
+
+    @property
+    def node(self) -> Node:
+        return self.job.node
+
+    @property
+    def facts(self) -> RunFacts:
+        return self.job.facts
+
+    @property
+    def key(self) -> str:
+        return self.job.node.key
+
+    def emit(self, payload: ev.Payload) -> None:
+        self.job.emit(payload)
+
+    def warn(self, message: str) -> None:
+        """A warning that the story shows with the node."""
+        self.emit(ev.LogLine(level="WARNING", message=message, node=self.key))
+
+    def sql(self, step: str, query: str, frame: Frame | None) -> Frame:
+        """One SELECT over `df` (the current frame) and the node's tables; its text goes to the story."""
+        self.emit(ev.SqlExecuted(node=self.key, step=step, sql=query))
+        return self.session.sql(query, self.visible(frame))
+
+    def visible(self, frame: Frame | None) -> dict[str, Frame]:
+        """The tables a query of this node may name."""
+        return self.tables if frame is None else {**self.tables, "df": frame}
+
+    def hold(self, frame: Frame) -> Frame:
+        """Compute the frame once; a dry run computes nothing."""
+        return frame if self.facts.dry else self.session.hold(frame)
+
+
+def execute(job: Job, session: Session) -> Result:
+    """Carry out one attempt. Raises OdibiError, or whatever a user's function raised."""
+    from odibi.stages import inputs, transform, validate, write  # they import this module
+
+    work = Work(job, session)
+    _run_statements(work, "pre_sql", job.node.config.pre_sql)
+    frame = _stage(work, "read", lambda: inputs.start(work))
+    if frame is not None:
+        _observe_schema(work, "in", frame)
+        frame = _stage(work, "contracts", lambda: validate.contracts(work, frame))
+    frame = _stage(work, "transform", lambda: transform.transform(work, frame))
+    frame = _stage(work, "privacy", lambda: transform.privacy(work, frame))
+    frame = _stage(work, "validation", lambda: validate.validate(work, frame))
+    _observe_schema(work, "out", frame)
+    if job.facts.dry:
+        return Result(frame)
+    result = _stage(work, "write", lambda: write.write(work, frame))
+    _run_statements(work, "post_sql", job.node.config.post_sql)
+    if job.facts.profile != "off":
+        _stage(work, "profile", lambda: write.profile(work, result))
+    return Result(result if job.consumers else None)
+
+
+def _stage(work: Work, name: str, run: Callable[[], T]) -> T:
+    """Run one stage and say how long it took."""
+    work.job.entered(name)
+    began = time.perf_counter()
+    value = run()
+    seconds = round(time.perf_counter() - began, 6)
+    rows = value.rows if isinstance(value, Frame) else None
+    work.emit(ev.StageFinished(node=work.key, stage=name, seconds=seconds, rows=rows))
+    return value
+
+
+def _run_statements(work: Work, name: str, statements: list[str]) -> None:
+    for statement in statements:
+        work.emit(ev.SqlExecuted(node=work.key, step=name, sql=statement))
+        if not work.facts.dry:
+            work.session.execute(statement)
+
+
+def _observe_schema(work: Work, side: Literal["in", "out"], frame: Frame) -> None:
+    columns = tuple((column.name, column.type) for column in frame.schema)
+    work.emit(ev.SchemaObserved(node=work.key, side=side, columns=columns))
+
+
+def settle_rows(work: Work, rows_out: int | None) -> None:
+    """Close the rows ledger of the attempt and check that it balances, before anything is published.
+
+    read = rows_in + unreadable, and rows_in = rows_out + quarantined + filtered + deduplicated unless
+    a step declared that it changes the number of rows. Raises NodeError when rows went missing.
+    """
+    counts = work.counts
+    reports = work.session.read_reports() if work.reads_text else ()
+    read = sum(report.read for report in reports) if reports else None
+    unreadable = sum(report.unreadable for report in reports)
+    rows_in = counts.rows_in if read is None else read - unreadable
+    missing = 0
+    if not counts.changes and rows_in is not None and rows_out is not None:
+        missing = rows_in - rows_out - counts.quarantined
+        if missing < 0 or (missing > 0 and counts.removed is None):
+            raise NodeError(
+                f"rows don't add up: {rows_in} in, {rows_out} out, {counts.quarantined} quarantined",
+                hint="this is a bug in odibi or in an engine: nothing was written; please report it",
+            )
+    work.emit(
+        ev.RowsCounted(
+            node=work.key,
+            read=read,
+            unreadable=unreadable,
+            rows_in=rows_in,
+            rows_out=rows_out,
+            quarantined=counts.quarantined,
+            filtered=missing if counts.removed != "deduplicates" else 0,
+            deduplicated=missing if counts.removed == "deduplicates" else 0,
+            changes_cardinality=counts.changes,
+        )
+    )

@@ -1,0 +1,50 @@
+"""Turning an exception into what the event log says about it, and deciding what is worth a retry."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from typing import TYPE_CHECKING
+
+from odibi.errors import EngineError, OdibiError
+from odibi.events import ErrorInfo
+
+if TYPE_CHECKING:
+    from odibi.config import Position
+
+__all__ = ["backoff", "describe", "is_transient"]
+
+_TRANSIENT = (ConnectionError, TimeoutError, InterruptedError)
+_MAX_DELAY = 60.0
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same attempt may succeed later; a wrong query or a failed test never does."""
+    if isinstance(error, EngineError):
+        return error.transient
+    return isinstance(error, _TRANSIENT)
+
+
+def backoff(kind: str, attempt: int, rng: random.Random) -> float:
+    """Seconds to wait after failed attempt `attempt` (from 1): exponential, linear or constant.
+
+    Full jitter on the upper half, so that nodes that failed together don't come back together.
+    """
+    delay = {"exponential": 2.0 ** (attempt - 1), "linear": float(attempt)}.get(kind, 1.0)
+    return min(delay, _MAX_DELAY) * rng.uniform(0.5, 1.0)
+
+
+def describe(error: BaseException, position: Position | None) -> ErrorInfo:
+    """The error for people: our own errors without a traceback, anything else with it."""
+    ours = isinstance(error, OdibiError)
+    message = str(error) if ours else f"{type(error).__name__}: {error}"
+    return ErrorInfo(
+        kind=type(error).__name__,
+        message=message or type(error).__name__,
+        hint=error.hint if isinstance(error, OdibiError) else None,
+        file=str(position.file) if position else None,
+        line=position.line if position else None,
+        column=position.column if position else None,
+        sql=error.sql if isinstance(error, EngineError) else None,
+        traceback=None if ours else "".join(traceback.format_exception(error)),
+    )

@@ -1,0 +1,338 @@
+"""The scheduler: runs a plan's nodes in dependency order, as many at once as allowed.
+
+One asyncio loop decides; each node's work happens in a worker thread (engines release the GIL). A
+single ticker looks at everything that changes by itself: progress, timeouts, cancel requests and the
+heartbeat. The scheduler keeps no history: what happened is in the events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from odibi import events as ev
+from odibi.engine import Engine, Frame, Session
+from odibi.errors import Cancelled, NodeError, StateError
+from odibi.graph import Graph
+from odibi.node import Job, Result, RunFacts, execute
+from odibi.plan import Plan
+from odibi.runner.control import ControlFile
+from odibi.runner.failures import backoff, describe, is_transient
+
+__all__ = ["Outcome", "Scheduler"]
+
+_TICK = 0.1
+_HEARTBEAT = 5.0
+_PROGRESS_STEP = 0.01
+
+
+@dataclass(slots=True)
+class _Running:
+    """A node at work: its session once open, when it must be done, and why it was interrupted."""
+
+    session: Session | None = None
+    stage: str = "start"
+    deadline: float | None = None
+    stopped_by: str | None = None
+    last_fraction: float = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the run ended: succeeded, failed or cancelled, and the exit code that says so."""
+
+    outcome: str
+    exit_code: int
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Runs one plan. `emit` takes every event; `control` is polled for cancel requests."""
+
+    plan: Plan
+    graph: Graph
+    facts: RunFacts
+    engine: Engine
+    emit: Callable[[ev.Payload], object]
+    jobs: int
+    control: ControlFile
+    retry_rng: random.Random = field(default_factory=random.Random)
+
+    _waiting: dict[str, set[str]] = field(default_factory=dict)
+    _done: dict[str, str] = field(default_factory=dict)
+    _frames: dict[str, Frame | None] = field(default_factory=dict)
+    _uses: dict[str, int] = field(default_factory=dict)
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _halted: set[str] = field(default_factory=set)
+    _cancelled_by: str | None = None
+    _signal: int | None = None
+    _fatal: BaseException | None = None
+    _pool: ThreadPoolExecutor | None = None
+
+    async def run(self) -> Outcome:
+        """Carry out the plan. Raises StateError when the log can't be written."""
+        runs = [step.key for step in self.plan.steps if step.action == "run"]
+        chosen = set(runs)
+        self._waiting = {key: self._upstream(key) & chosen for key in runs}
+        self._uses = {key: 0 for key in runs}
+        for key in runs:
+            for parent in self._waiting[key]:
+                self._uses[parent] += 1
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number)
+        ticker = asyncio.create_task(self._tick())
+        self._pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="node")
+        try:
+            await self._drain()
+        finally:
+            ticker.cancel()
+            self._pool.shutdown(wait=True)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+        if self._fatal is not None:
+            raise self._fatal
+        return self._outcome()
+
+    def cancel(self, by: str) -> None:
+        """Stop: nothing new starts, whatever runs is interrupted."""
+        if self._cancelled_by is None:
+            self._cancelled_by = by
+            self.emit(ev.RunCancelRequested(by=by))
+        for running in self._running.values():
+            running.stopped_by = running.stopped_by or "cancel"
+            if running.session is not None:
+                running.session.cancel()
+
+    async def _drain(self) -> None:
+        """Start what is ready, wait for anything to end, until nothing is left."""
+        tasks: dict[asyncio.Task[None], str] = {}
+        while self._waiting or tasks:
+            for key in self._ready(self.jobs - len(tasks)):
+                del self._waiting[key]
+                tasks[asyncio.create_task(self._run_node(key))] = key
+            if not tasks:
+                break
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                del tasks[task]
+                if error := task.exception():
+                    self._fatal = self._fatal or error
+                    self.cancel("internal error")
+        self._close_rest()
+
+    def _ready(self, room: int) -> list[str]:
+        """Up to `room` nodes whose upstreams are settled; those that can't run are skipped on the way."""
+        ready: list[str] = []
+        settled = True
+        while settled:  # a skipped node may settle others
+            settled = False
+            for key, upstream in list(self._waiting.items()):
+                if not all(parent in self._done for parent in upstream) or key in ready:
+                    continue
+                if reason := self._why_not(key, upstream):
+                    del self._waiting[key]
+                    self._finish(key, "skipped")
+                    self.emit(ev.NodeSkipped(node=key, reason=reason[0], because=reason[1]))
+                    settled = True
+                elif len(ready) < room:
+                    ready.append(key)
+        return ready
+
+    def _why_not(self, key: str, upstream: set[str]) -> tuple[str, str | None] | None:
+        """Why a node whose upstreams are settled must not run, or None."""
+        for parent in self.plan.order:
+            if parent in upstream and self._done[parent] in ("failed", "skipped", "cancelled"):
+                return f"{parent} {self._done[parent]}", parent
+        if self._cancelled_by is not None:
+            return "the run was cancelled", None
+        if self.graph.nodes[key].pipeline in self._halted:
+            return "a node with on_error: fail_fast failed before", None
+        return None
+
+    def _close_rest(self) -> None:
+        for key in list(self._waiting):
+            del self._waiting[key]
+            self._finish(key, "skipped")
+            self.emit(ev.NodeSkipped(node=key, reason="the run was cancelled"))
+
+    async def _run_node(self, key: str) -> None:
+        """All attempts of one node, to its last event."""
+        policy = self.facts.retry_policy(self.graph.nodes[key])
+        for attempt in range(1, policy.attempts + 1):
+            began = time.monotonic()
+            self.emit(ev.NodeStarted(node=key, attempt=attempt))
+            error = await self._attempt(key, attempt)
+            seconds = round(time.monotonic() - began, 6)
+            if error is None:
+                self._finish(key, "succeeded")
+                self.emit(ev.NodeSucceeded(node=key, seconds=seconds, attempt=attempt))
+                return
+            if isinstance(error, StateError):
+                raise error
+            if isinstance(error, Cancelled):
+                self._finish(key, "cancelled")
+                self.emit(ev.NodeCancelled(node=key, seconds=seconds))
+                return
+            info = describe(error, self.facts.position(self.graph.nodes[key]))
+            if not (is_transient(error) and attempt < policy.attempts) or self._cancelled_by:
+                self._fail(key, info, seconds, attempt)
+                return
+            delay = backoff(policy.backoff, attempt, self.retry_rng)
+            self.emit(ev.NodeRetried(node=key, attempt=attempt, delay=delay, error=info))
+            await self._pause(delay)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep that a cancel cuts short."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self._cancelled_by is None:
+            await asyncio.sleep(min(_TICK, seconds))
+
+    async def _attempt(self, key: str, attempt: int) -> BaseException | None:
+        """One attempt in a worker thread; the exception it ended with, or None."""
+        node = self.graph.nodes[key]
+        limit = self.facts.timeout(node)
+        running = _Running(deadline=None if limit is None else time.monotonic() + limit)
+        self._running[key] = running
+        loop = asyncio.get_running_loop()
+        try:
+            result = await loop.run_in_executor(self._pool, self._work, key, attempt, running)
+        except Cancelled as error:
+            if running.stopped_by == "timeout":
+                return NodeError(
+                    f"stopped after its timeout of {limit:g} s",
+                    hint="raise the node's `timeout`, or look at its story for the slow stage",
+                )
+            return error
+        except Exception as error:  # noqa: BLE001 - the node's edge: its failure is recorded, not ours
+            return error
+        finally:
+            del self._running[key]
+        self._frames[key] = result.frame
+        return None
+
+    def _work(self, key: str, attempt: int, running: _Running) -> Result:
+        """In the worker thread: open a session, execute the node, close the session."""
+        session = self.engine.session(key)
+        running.session = session
+        try:
+            if running.stopped_by or self._cancelled_by:
+                raise Cancelled
+            node = self.graph.nodes[key]
+            job = Job(
+                facts=self.facts,
+                node=node,
+                frames=self._inputs(key),
+                consumers=self._uses[key],
+                attempt=attempt,
+                emit=self.emit,
+                entered=lambda stage: setattr(running, "stage", stage),
+            )
+            return execute(job, session)
+        finally:
+            running.session = None
+            session.close()
+
+    def _inputs(self, key: str) -> Mapping[str, Frame]:
+        """Frames of this run under the names by which the node sees them."""
+        upstream = self.graph.nodes[key].upstream
+        found = {name: self._frames.get(parent) for name, parent in upstream.items()}
+        return {name: frame for name, frame in found.items() if frame is not None}
+
+    def _fail(self, key: str, info: ev.ErrorInfo, seconds: float, attempt: int) -> None:
+        policy = self.graph.nodes[key].config.on_error
+        self._finish(key, "ignored" if policy == "ignore" else "failed")
+        if policy == "fail_fast":
+            self._halted.add(self.graph.nodes[key].pipeline)
+        self.emit(
+            ev.NodeFailed(
+                node=key, seconds=seconds, error=info, attempt=attempt, ignored=policy == "ignore"
+            )
+        )
+
+    def _finish(self, key: str, status: str) -> None:
+        """Settle a node and let go of upstream frames that nobody needs any more."""
+        self._done[key] = status
+        for parent in self._upstream(key) & self._uses.keys():
+            self._uses[parent] -= 1
+            frame = self._frames.get(parent)
+            if self._uses[parent] == 0 and frame is not None:
+                self._frames[parent] = None
+                self.engine.release(frame)
+
+    def _upstream(self, key: str) -> set[str]:
+        return set(self.graph.upstream(key))
+
+    def _outcome(self) -> Outcome:
+        if self._cancelled_by is not None:
+            return Outcome("cancelled", 143 if self._signal == signal.SIGTERM else 130)
+        failed = "failed" in self._done.values()
+        return Outcome("failed", 1) if failed else Outcome("succeeded", 0)
+
+    def _on_signal(self, number: int) -> None:
+        if self._signal is not None:  # a second Ctrl-C: the user means it
+            os._exit(128 + number)
+        self._signal = number
+        self.cancel("Ctrl-C" if number == signal.SIGINT else "SIGTERM")
+
+    async def _tick(self) -> None:
+        """What time brings: progress, timeouts, cancel requests, the heartbeat."""
+        beat = time.monotonic()
+        while True:
+            await asyncio.sleep(_TICK)
+            now = time.monotonic()
+            for key, running in list(self._running.items()):
+                self._watch(key, running, now)
+            if (by := self.control.cancel_requested()) is not None:
+                self.cancel(by)
+            if now - beat >= _HEARTBEAT:
+                beat = now
+                self.emit(ev.Heartbeat(rss=_resident_bytes(), cpu_seconds=_cpu_seconds()))
+
+    def _watch(self, key: str, running: _Running, now: float) -> None:
+        session = running.session
+        if session is None:
+            return
+        if running.deadline is not None and now > running.deadline:
+            running.stopped_by = running.stopped_by or "timeout"
+        if running.stopped_by is not None:
+            session.cancel()  # repeatedly: an interrupt between two statements reaches neither
+            return
+        progress = session.progress()
+        if progress is None or progress.fraction is None:
+            return
+        if abs(progress.fraction - running.last_fraction) >= _PROGRESS_STEP:
+            running.last_fraction = progress.fraction
+            self.emit(
+                ev.NodeProgress(
+                    node=key,
+                    stage=running.stage,
+                    fraction=round(progress.fraction, 4),
+                    rows_done=progress.rows_done,
+                )
+            )
+
+
+def _resident_bytes() -> int:
+    """Resident memory of this process in bytes (its peak where /proc is absent)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    return pages * resource.getpagesize()
+
+
+def _cpu_seconds() -> float:
+    usage: Any = resource.getrusage(resource.RUSAGE_SELF)
+    return round(float(usage.ru_utime + usage.ru_stime), 3)

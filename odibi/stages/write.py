@@ -1,0 +1,225 @@
+"""Stages `write` and `profile`: the result becomes a table, whole or not at all, and is described."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odibi import events as ev
+from odibi import places
+from odibi.engine import Frame, ReadReport, Rows, Source, Target, Written
+from odibi.errors import NodeError
+from odibi.node import settle_rows
+from odibi.transforms.sql import ident, literal
+
+if TYPE_CHECKING:
+    from odibi.node import Work
+
+__all__ = ["profile", "publish", "write"]
+
+_MASKED = "***"
+
+
+def write(work: Work, frame: Frame) -> Frame:
+    """Publish the result where the YAML says; the frame returned is what dependents read.
+
+    A node without `write` is passed on lazily while one node wants it, and computed once when
+    several do, or when it reads text (whose unreadable lines belong to this node).
+    """
+    config = work.node.config.write
+    if config is None:
+        return _pass_on(work, frame)
+    if config.add_metadata:
+        frame = _add_metadata(work, frame)
+    target = _diverted(work, places.target_of(work.facts.loaded, work.node, work.facts.write_id(work.node)))
+    if work.job.consumers and not _readable_after(target):
+        frame = work.hold(frame)
+    work.written = publish(work, frame, target)
+    if work.job.consumers and _readable_after(target):
+        source = Source(format=target.format, path=target.path, files=work.written.files)
+        return work.session.read(source)
+    return frame
+
+
+def _pass_on(work: Work, frame: Frame) -> Frame:
+    if work.job.consumers > 1 or work.reads_text or work.staged_checks:
+        frame = work.hold(frame)
+    for check in work.staged_checks:
+        check(frame)
+    _set_aside_unreadable(work)
+    settle_rows(work, frame.rows)
+    return frame
+
+
+def _readable_after(target: Target) -> bool:
+    """Whether the written file holds exactly the result, with its types, cheaply readable."""
+    return target.format == "parquet" and target.mode == "overwrite" and not target.partition_by
+
+
+def publish(work: Work, frame: Frame, target: Target) -> Written:
+    """Stage, check, balance the rows, and only then make the write visible; every step is an event."""
+    path = places.display(work.facts.loaded, target.path)
+    work.emit(
+        ev.WriteIntended(
+            node=work.key, write_id=target.write_id, path=path, format=target.format, mode=target.mode
+        )
+    )
+    staged = work.session.stage(frame, target)
+    try:
+        for check in work.staged_checks:
+            check(staged.frame if staged.frame is not None else frame)
+        _set_aside_unreadable(work)
+        settle_rows(work, staged.rows)
+    except BaseException:
+        work.session.discard(staged)
+        raise
+    if target.mode != "overwrite" and work.facts.engine.was_written(target):
+        work.session.discard(staged)
+        work.warn("this run had already written its rows here: not written again")
+        written = Written(rows=staged.rows, bytes=0, files=())
+    else:
+        written = work.session.commit(staged)
+    work.emit(
+        ev.WriteCommitted(
+            node=work.key,
+            write_id=target.write_id,
+            path=path,
+            rows=written.rows,
+            bytes=written.bytes,
+            files=len(written.files),
+            version=written.version,
+        )
+    )
+    return written
+
+
+def put_aside(work: Work, frame: Frame, target: Target, kind: Any, reasons: dict[str, int]) -> None:
+    """Write rows to a quarantine table, once per run however often the node is tried."""
+    target = _diverted(work, target)
+    if work.facts.engine.was_written(target):
+        return
+    staged = work.session.stage(frame, target)
+    work.session.commit(staged)
+    path = places.display(work.facts.loaded, target.path)
+    work.emit(
+        ev.RowsQuarantined(node=work.key, kind=kind, rows=staged.rows, path=path, reasons=reasons)
+    )
+
+
+def _set_aside_unreadable(work: Work) -> None:
+    """Keep every input line that couldn't be read, with its file, line number and reason."""
+    if not work.reads_text:
+        return
+    for number, report in enumerate(work.session.read_reports(), start=1):
+        if report.unreadable:
+            _quarantine_lines(work, report, number)
+
+
+def _quarantine_lines(work: Work, report: ReadReport, number: int) -> None:
+    policy = work.node.config.read.bad_lines if work.node.config.read else None
+    reasons = _reasons(work, report)
+    if policy is not None and policy.on_error == "fail":
+        raise NodeError(
+            f"{report.unreadable} of {report.read} input lines can't be read: {_first(work, report)}",
+            hint="mend the input, or let them go to quarantine (read.bad_lines.on_error: quarantine)",
+        )
+    rate = report.unreadable / report.read
+    if policy is not None and policy.max_rate is not None and rate > policy.max_rate:
+        raise NodeError(
+            f"{rate:.2%} of the input lines can't be read, more than max_rate {policy.max_rate:.2%}: "
+            f"{_first(work, report)}",
+            hint="look at the input; a wrong column type in `options.columns` also shows like this",
+        )
+    if report.rejects is None:
+        return
+    target = places.bad_lines_target(
+        work.facts.loaded, work.node, work.facts.run_id, work.facts.write_id(work.node, f"lines{number}")
+    )
+    stamped = work.session.sql(
+        f"SELECT *, {literal(work.facts.run_id)} AS run_id, {literal(work.key)} AS node FROM df",
+        {"df": report.rejects},
+    )
+    put_aside(work, stamped, target, "unreadable", reasons)
+
+
+def _reasons(work: Work, report: ReadReport) -> dict[str, int]:
+    if report.rejects is None:
+        return {}
+    query = "SELECT reason, count(*) FROM df GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"
+    return {str(reason): int(n) for reason, n in work.session.fetch(query, {"df": report.rejects}).rows}
+
+
+def _first(work: Work, report: ReadReport) -> str:
+    if report.rejects is None:
+        return "no details"
+    query = "SELECT file, line, reason FROM df ORDER BY file, line LIMIT 1"
+    file, line, reason = work.session.fetch(query, {"df": report.rejects}).rows[0]
+    return f"{places.display(work.facts.loaded, Path(file))}:{line}: {reason}"
+
+
+def _diverted(work: Work, target: Target) -> Target:
+    """With `--sample`, writes go to the run's scratch folder: a sample never replaces a table."""
+    if work.facts.sample is None:
+        return target
+    path = work.facts.scratch / target.path.relative_to(target.path.anchor)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return replace(target, path=path, mode="overwrite")
+
+
+def _add_metadata(work: Work, frame: Frame) -> Frame:
+    """Columns that say where a row came from, as `write.add_metadata` asks."""
+    wanted = places.metadata_columns(work.node, work.facts, work.sources)
+    if not wanted:
+        return frame
+    extra = ", ".join(f"{value} AS {ident(name)}" for name, value in wanted.items())
+    return work.sql("write.add_metadata", f"SELECT *, {extra} FROM df", frame)
+
+
+def profile(work: Work, frame: Frame) -> None:
+    """Describe the result: from the files just written where there are any, else from held rows."""
+    if work.written is None and frame.rows is None:
+        return  # passed on lazily: nothing was computed, so there is nothing to describe
+    story = work.facts.loaded.project.story
+    facts = work.session.profile(
+        frame,
+        work.written,
+        sample_rows=story.max_sample_rows if story else 10,
+        full=work.facts.profile == "full",
+    )
+    hidden = _hidden_columns(work, facts.sample)
+    work.emit(
+        ev.ProfileObserved(
+            node=work.key,
+            columns=tuple(
+                _masked_profile(asdict(column)) if column.name in hidden else asdict(column)
+                for column in facts.columns
+            ),
+            sample_columns=facts.sample.columns,
+            sample=mask_rows(facts.sample, hidden),
+            sampled=facts.sampled,
+            full=facts.full,
+        )
+    )
+
+
+def _hidden_columns(work: Work, rows: Rows) -> set[str]:
+    """Columns whose values no report may show: `sensitive`, and those marked as personal data."""
+    config = work.node.config
+    if config.sensitive is True:
+        return set(rows.columns)
+    named = set(config.sensitive) if isinstance(config.sensitive, list) else set()
+    return named | {name for name, column in config.columns.items() if column.pii}
+
+
+def _masked_profile(column: dict[str, Any]) -> dict[str, Any]:
+    return {**column, "minimum": None, "maximum": None, "top": (), "histogram": ()}
+
+
+def mask_rows(rows: Rows, hidden: set[str]) -> tuple[tuple[Any, ...], ...]:
+    """The rows with the values of hidden columns replaced by stars; nulls stay visible as nulls."""
+    masks = [name in hidden for name in rows.columns]
+    return tuple(
+        tuple(_MASKED if mask and value is not None else value for value, mask in zip(row, masks, strict=True))
+        for row in rows.rows
+    )
