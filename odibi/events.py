@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from types import NoneType
 from typing import Any, ClassVar, Literal
 
 __all__ = [
@@ -375,10 +376,14 @@ def _payload_types(base: type[Payload]) -> dict[str, type[Payload]]:
 
 _TYPES = _payload_types(Payload)
 _FIELDS = {kind: fields(cls) for kind, cls in _TYPES.items()}
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_SCALARS = (str, int, float, NoneType)  # bool is an int
 
 
 def _plain(value: Any) -> Any:
-    """JSON form of a field: nested records become maps without their default-valued fields."""
+    """JSON form of a field: nested records become maps, tuples lists."""
+    if isinstance(value, _SCALARS):  # nearly all fields; this is the hot path of the log
+        return value
     if isinstance(value, PlannedNode | ErrorInfo | Writer):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple | list):
@@ -400,7 +405,7 @@ def encode(event: Event) -> str:
         "type": payload.TYPE,
         "data": data,
     }
-    return json.dumps(head, ensure_ascii=False, separators=(",", ":"))
+    return _JSON(head)
 
 
 def _tuples(value: Any) -> Any:
