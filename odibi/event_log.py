@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
 from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -330,9 +329,14 @@ def _redacted_record(record: Any, redactor: Redactor) -> Any:
     return replace(record, **changed) if changed else record
 
 
-@cache
-def _field_names(cls: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls) if f.name not in _IDENTITIES)
+def _field_names(cls: type[Any]) -> tuple[str, ...]:
+    """The fields of a record class where secrets may hide; found once per class."""
+    if cls not in _FIELD_NAMES:
+        _FIELD_NAMES[cls] = tuple(f.name for f in fields(cls) if f.name not in _IDENTITIES)
+    return _FIELD_NAMES[cls]
+
+
+_FIELD_NAMES: dict[type[Any], tuple[str, ...]] = {}
 
 
 def _cannot_write(path: Path, error: OSError) -> StateError:

@@ -13,8 +13,10 @@ from odibi.run_state import EMPTY, SYMBOLS, RunState, apply, apply_all, as_lost,
 from tests.core.recorded import START, eventful_run, good_node, plan, planned, stamped
 
 _TEXT = st.text(max_size=8)
+_SECONDS = st.floats(0, 1e6)  # the log never holds NaN, which isn't equal to itself
 _PLAIN = st.none() | st.integers() | _TEXT
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "fraction": st.none() | _SECONDS,
     "node": st.sampled_from(["a.x", "a.y", "b.z"]),
     "sample": st.lists(st.tuples(_PLAIN), max_size=2).map(tuple),
     "columns": st.just((("id", "BIGINT"),)),
@@ -31,6 +33,7 @@ def _payloads() -> st.SearchStrategy[ev.Payload]:
     public = [getattr(ev, name) for name in ev.__all__]
     for cls in (c for c in public if isinstance(c, type) and issubclass(c, ev.Payload) and c.TYPE):
         own = {name: value for name, value in _FIELDS.items() if name in cls.__annotations__}
+        own |= {name: _SECONDS for name, kind in cls.__annotations__.items() if kind == "float"}
         if cls is ev.RunPlanned:
             own["sample"] = st.none() | st.integers()
         if cls is ev.ProfileObserved:
