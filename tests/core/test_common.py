@@ -32,7 +32,7 @@ def test_from_here_upwards(project: Path, folder: str, monkeypatch: pytest.Monke
 
 def test_no_project_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="no odibi.yaml in") as none:
+    with pytest.raises(UsageError, match=r"no odibi\.yaml in") as none:
         find_project(None)
     assert none.value.hint is not None and "odibi init" in none.value.hint
     (tmp_path / "other.yml").write_text("project: Other\n")

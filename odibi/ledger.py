@@ -1,0 +1,364 @@
+"""`.odibi/` beside odibi.yaml: one folder per run, and the index over all of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from odibi import event_log, run_state
+from odibi.errors import StateError, UsageError
+from odibi.history import DamagedIndexError, History, NodeSummary, RunSummary, summarise
+from odibi.processes import lives
+from odibi.run_state import RunState
+
+if TYPE_CHECKING:
+    from odibi.node import Past
+
+__all__ = ["Ledger", "NodeSummary", "RunSummary"]
+
+_SILENCE = 60.0  # seconds without an event after which a writer on another host counts as dead
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LIVE = ("planned", "running")
+_PAST_RUNS = 400
+_Answer = TypeVar("_Answer")
+
+
+class Ledger:
+    """The records of the project in folder `root`.
+
+    The index follows the runs' logs: it is brought up to date when it is first asked, and by
+    `refresh`. What can't be read is an error, or a run marked `damaged`, never nothing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = root / ".odibi"
+        self._runs = self.path / "runs"
+        self._history: History | None = None
+
+    # Runs as folders ------------------------------------------------------------------------------
+
+    def new_run_id(self) -> str:
+        """An id that no run has; ids sort by the time they were made (UTC, to the microsecond)."""
+        while True:
+            now = datetime.now(UTC)
+            run_id = f"{now:%Y%m%d-%H%M%S}-{_base36(now.microsecond)}"
+            if not self.run_dir(run_id).exists():
+                return run_id
+            time.sleep(1e-6)
+
+    def run_dir(self, run_id: str) -> Path:
+        """The folder of a run, which may not exist yet. Raises UsageError for an impossible id."""
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._:+@=-]{0,199}", run_id):
+            raise UsageError(
+                f"{run_id!r} can't be a run id",
+                hint="use up to 200 letters, digits and . _ : + @ = -, beginning with a letter or digit",
+            )
+        return self._runs / run_id
+
+    def state(self, run_id: str) -> RunState:
+        """A run as its log tells it; one whose process is gone is `lost`. Raises StateError."""
+        folder = self.run_dir(run_id)
+        silent_since = _touched(folder)
+        return _settled(run_state.fold(event_log.read(folder)), silent_since)
+
+    def resolve(self, name: str) -> str:
+        """The run that a person means: `last`, `last~2`, an id, its beginning or its end.
+
+        Raises UsageError when that is no run, or several.
+        """
+        runs = [run.run_id for run in self.runs()]
+        if match := re.fullmatch(r"last(?:~(\d+))?", name):
+            return _nth(runs, int(match[1] or 0), name)
+        if name in runs:
+            return name
+        found = [run for run in runs if run.startswith(name) or run.endswith(name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(f"{name!r} could be any of {', '.join(found[:5])}")
+        raise UsageError(f"there is no run {name!r}", hint=_known(runs))
+
+    # Questions across runs ------------------------------------------------------------------------
+
+    def runs(self, limit: int | None = None) -> list[RunSummary]:
+        """Runs as they are now, newest first."""
+        self.refresh()
+        return self._ask(lambda history: history.runs(limit))
+
+    def nodes(self, run_id: str) -> list[NodeSummary]:
+        """A run's nodes in plan order."""
+        return self._ask(lambda history: history.nodes(run_id))
+
+    def node_history(self, node: str, limit: int = 50) -> list[NodeSummary]:
+        """A node's successes, newest first; dry runs and samples left out."""
+        return self._ask(lambda history: history.of_node(node, limit=limit))
+
+    def previous_state(self, run_id: str) -> Mapping[str, NodeSummary]:
+        """For each node of a run: its latest success before that run began."""
+        self._index_if_new(run_id)
+        run = self._ask(lambda history: history.run(run_id))
+        before = run.started if run else None
+        found = {}
+        for node in self.nodes(run_id):
+            if earlier := self._of_node(node.node, before):
+                found[node.node] = earlier[0]
+        return found
+
+    def past(self, node: str) -> Past:
+        """Rows that a node's earlier successes had, newest first, as the validation stage asks for it."""
+        from odibi.node import Past  # the ledger is also read by those who run nothing
+
+        records = self._ask(lambda history: history.of_node(node, limit=_PAST_RUNS))
+        rows = ((r.finished, r.rows_out) for r in records)
+        return Past(tuple((at, n) for at, n in rows if at is not None and n is not None))
+
+    def resumable(self) -> str | None:
+        """The latest whole run if it failed, was cancelled or died; else None."""
+        whole = next((run for run in self.runs() if run.whole), None)
+        if whole is None or whole.status in ("succeeded", *_LIVE):
+            return None
+        if whole.status == "damaged":
+            raise _damaged(whole)
+        return whole.run_id
+
+    def origin_of(self, run_id: str) -> str:
+        """The run that a chain of resumes began with."""
+        seen = {run_id}
+        while (run := self._run(run_id)) and run.resume_of and run.resume_of not in seen:
+            run_id = run.resume_of
+            seen.add(run_id)
+        return run_id
+
+    # The index ------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Bring the index up to date with the logs: new runs, runs that went on, runs that are gone."""
+        self._ask(self._catch_up)
+
+    def index_run(self, run_id: str) -> None:
+        """Bring the index up to date with one run."""
+        summary = self._summary(run_id)
+        self._ask(lambda history: history.replace([summary]))
+
+    def reindex(self) -> int:
+        """Throw the index away and build it from the logs; returns how many runs there are."""
+        if self._history is not None:
+            self._history.close()
+            self._history = None
+        for path in self._index_files():
+            path.unlink(missing_ok=True)
+        return len(self.runs())
+
+    def close(self) -> None:
+        """Close the index."""
+        if self._history is not None:
+            self._history.close()
+            self._history = None
+
+    def _ask(self, question: Callable[[History], _Answer]) -> _Answer:
+        """Put a question to the index; one that is damaged is set aside and built anew."""
+        try:
+            return question(self._open())
+        except DamagedIndexError:
+            self._set_aside()
+            return question(self._open())
+
+    def _open(self) -> History:
+        if self._history is None:
+            self._history = self._connect()
+            self._catch_up(self._history)
+        return self._history
+
+    def _connect(self) -> History:
+        try:
+            self._make_home()
+            return History(self.path / "history.db")
+        except DamagedIndexError:
+            raise
+        except StateError:
+            home = self.path if self.path.exists() else self.root
+            if os.access(home, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+                raise
+            return History(None)  # somebody who may only read: index in memory
+
+    def _make_home(self) -> None:
+        """The folder, with a note to git that nothing in it is source."""
+        if self.path.is_dir():
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise StateError(
+                f"the ledger can't be written: {self.path}: {error.strerror}"
+            ) from error
+
+    def _catch_up(self, history: History) -> None:
+        known, present = history.stamps(), dict(self._stamps())
+        changed = [
+            run_id
+            for run_id, stamp in present.items()
+            if run_id not in known or known[run_id][0] != stamp or known[run_id][1] in _LIVE
+        ]
+        gone = known.keys() - present.keys()
+        history.replace((self._summary(run_id) for run_id in changed), gone)
+
+    def _stamps(self) -> Iterator[tuple[str, str]]:
+        """Every run with what tells that its logs changed."""
+        try:
+            folders = [entry.name for entry in os.scandir(self._runs) if entry.is_dir()]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StateError(f"the runs can't be read: {self._runs}: {error.strerror}") from error
+        for name in sorted(folders):
+            if not name.startswith(".") and (stamp := _stamp(self._runs / name)):
+                yield name, stamp
+
+    def _summary(self, run_id: str) -> tuple[RunSummary, list[NodeSummary]]:
+        stamp = (
+            _stamp(self.run_dir(run_id)) or ""
+        )  # before reading: what comes later is seen next time
+        try:
+            return summarise(run_id, stamp, self.state(run_id))
+        except StateError as error:
+            began = datetime.fromtimestamp(_touched(self.run_dir(run_id)), UTC)
+            return RunSummary(run_id, stamp, "damaged", started=began, error=error.message), []
+
+    def _index_if_new(self, run_id: str) -> None:
+        if self._run(run_id) is None and _stamp(self.run_dir(run_id)):
+            self.index_run(run_id)
+
+    def _run(self, run_id: str) -> RunSummary | None:
+        return self._ask(lambda history: history.run(run_id))
+
+    def _of_node(self, node: str, before: datetime | None) -> list[NodeSummary]:
+        return self._ask(lambda history: history.of_node(node, before=before, limit=1))
+
+    def _index_files(self) -> list[Path]:
+        return [self.path / f"history.db{end}" for end in ("", "-wal", "-shm")]
+
+    def _set_aside(self) -> None:
+        """Keep a damaged index for whoever wants to know why, out of the way."""
+        if self._history is not None:
+            self._history.close()
+            self._history = None
+        mark = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        for path in self._index_files():
+            with suppress(FileNotFoundError):
+                path.rename(path.with_name(f"{path.name}.damaged-{mark}"))
+
+    # Retention ------------------------------------------------------------------------------------
+
+    def prune(
+        self, *, keep: int | None = None, days: float | None = None, dry_run: bool = False
+    ) -> list[str]:
+        """Remove runs beyond the newest `keep`, or that began more than `days` days ago; returns them.
+
+        A run that goes on stays, and so does one that a node's stored table came from.
+        """
+        runs = self.runs()
+        needed = {n.run_id for n in self._ask(lambda history: history.latest(("succeeded",)))}
+        oldest = datetime.now(UTC) - timedelta(days=days) if days is not None else None
+        old = [
+            run.run_id
+            for place, run in enumerate(runs)
+            if place > 0
+            and run.status not in _LIVE
+            and run.run_id not in needed
+            and ((keep is not None and place >= keep) or _before(run.started, oldest))
+        ]
+        if not dry_run:
+            self.remove(*old)
+        return old
+
+    def remove(self, *run_ids: str) -> None:
+        """Remove runs and all their records. Raises StateError when a folder can't be removed."""
+        for run_id in run_ids:
+            folder = self.run_dir(run_id)
+            bin_ = self._runs / f".removed-{run_id}"
+            try:
+                folder.rename(bin_)  # at once: nobody sees half a run
+                shutil.rmtree(bin_)
+            except OSError as error:
+                raise StateError(f"the run can't be removed: {folder}: {error.strerror}") from error
+            for leftover in ("work", "scratch"):
+                shutil.rmtree(self.path / leftover / run_id, ignore_errors=True)
+        self.refresh()
+
+
+def _settled(state: RunState, silent_since: float) -> RunState:
+    """The run, or what is left of it when none of its writers lives."""
+    if state.done:
+        return state
+    alive = [lives(writer) for writer in state.writers]
+    if any(alive):
+        return state
+    elsewhere = None in alive or not alive
+    if elsewhere and time.time() - silent_since < _SILENCE:
+        return state
+    return run_state.as_lost(state)
+
+
+def _stamp(folder: Path) -> str | None:
+    """A text that changes whenever a log of the run does; None when the folder holds no log."""
+    try:
+        stats = [path.stat() for path in event_log.log_files(folder)]
+    except FileNotFoundError:  # removed while we looked
+        return None
+    if not stats:
+        return None
+    size, latest = sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
+    return f"{len(stats)}:{size}:{latest}"
+
+
+def _touched(folder: Path) -> float:
+    """When a run's logs last changed, in seconds since 1970."""
+    stamp = _stamp(folder)
+    if stamp is None:
+        raise UsageError(
+            f"there is no run {folder.name!r}", hint="`odibi story list` names them all"
+        )
+    return int(stamp.rpartition(":")[2]) / 1e9
+
+
+def _before(at: datetime | None, limit: datetime | None) -> bool:
+    return at is not None and limit is not None and at < limit
+
+
+def _nth(runs: list[str], place: int, name: str) -> str:
+    if not runs:
+        raise UsageError("nothing has run yet", hint="`odibi run` runs the project")
+    if place >= len(runs):
+        raise UsageError(f"{name!r} is before the first of {len(runs)} runs")
+    return runs[place]
+
+
+def _known(runs: list[str]) -> str:
+    return (
+        f"the latest is {runs[0]}; `odibi story list` names all" if runs else "nothing has run yet"
+    )
+
+
+def _damaged(run: RunSummary) -> StateError:
+    return StateError(
+        f"the log of run {run.run_id} is damaged: {run.error}",
+        hint=f"mend it, or do without that run: odibi history prune --run {run.run_id}",
+    )
+
+
+def _base36(number: int) -> str:
+    """Four digits; enough for the microseconds of a second."""
+    digits = ""
+    for _ in range(4):
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+    return digits
