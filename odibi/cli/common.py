@@ -1,40 +1,78 @@
-"""What the commands share: finding the project, and its ledger."""
+"""What several commands share: finding the project, their common options, plain tables and JSON."""
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
 
 from odibi.errors import UsageError
+from odibi.safe_text import safe, safe_line
 
 if TYPE_CHECKING:
     from odibi.ledger import Ledger
 
-__all__ = ["find_project", "open_ledger"]
+__all__ = [
+    "EngineOption",
+    "EnvOption",
+    "ExcludeOption",
+    "JsonOption",
+    "ProjectOption",
+    "SelectOption",
+    "VarOption",
+    "find_project",
+    "json_text",
+    "open_ledger",
+    "plural",
+    "print_json",
+    "say",
+    "shown_path",
+    "styled",
+    "table",
+    "terminal_width",
+]
 
-_NAMES = ("odibi.yaml", "odibi.yml")
+FILE_NAMES = ("odibi.yaml", "odibi.yml")
+
+ProjectOption = Annotated[
+    Path | None, typer.Option("--project", "-p", help="Project folder or YAML file.")
+]
+EnvOption = Annotated[str | None, typer.Option("--env", help="Environment of the YAML to apply.")]
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", help="duckdb or pandas, instead of the YAML's.")
+]
+VarOption = Annotated[list[str] | None, typer.Option("--var", help="Set a variable: name=value.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON, for programs.")]
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select", "-s", help="Nodes: names, globs, +up, down+, tag:, layer:, pipeline:, state:."
+    ),
+]
+ExcludeOption = Annotated[
+    list[str] | None, typer.Option("--exclude", "-x", help="Nodes to leave out.")
+]
 
 
 def find_project(path: Path | None) -> Path:
-    """The project's YAML: `path` itself, the one in folder `path`, or the nearest from here upwards.
+    """The YAML file of the project: `path` itself, or the odibi.yaml in the folder `path`.
 
+    Without `path`, the odibi.yaml in the working folder or the nearest folder above it.
     Raises UsageError when there is none.
     """
     if path is None:
-        here = Path.cwd()
-        for folder in (here, *here.parents):
-            if found := _in_folder(folder):
-                return found
-        raise UsageError(
-            f"no odibi.yaml in {here} or above it",
-            hint="go to the project, name it with --project PATH, or start one with `odibi init`",
-        )
+        return _nearest(Path.cwd())
     if path.is_dir():
-        if found := _in_folder(path):
-            return found
-        raise UsageError(f"no odibi.yaml in {path}", hint=_elsewhere(path))
-    if not path.is_file():
-        raise UsageError(f"there is no project at {path}: no such file or folder")
+        return _in(path) or _no_project(f"no odibi.yaml in {path}", path)
+    if not path.exists():
+        raise UsageError(f"--project {path}: no such file or folder")
     return path
 
 
@@ -45,11 +83,123 @@ def open_ledger(path: Path | None) -> Ledger:
     return Ledger(find_project(path).resolve().parent)
 
 
-def _in_folder(folder: Path) -> Path | None:
-    return next((folder / name for name in _NAMES if (folder / name).is_file()), None)
+def _in(folder: Path) -> Path | None:
+    return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
 
 
-def _elsewhere(folder: Path) -> str | None:
-    """Another YAML in the folder may be the project under another name."""
-    others = sorted(p.name for p in folder.glob("*.y*ml"))
-    return f"name the file: --project {folder / others[0]}" if others else None
+def _nearest(start: Path) -> Path:
+    for folder in (start, *start.parents):
+        if found := _in(folder):
+            return found
+    return _no_project("no odibi.yaml here or above", start)
+
+
+def _no_project(message: str, folder: Path) -> NoReturn:
+    other = next(iter(sorted(folder.glob("[!.]*.y*ml"))), None)
+    hint = (
+        f"or name another file: --project {shown_path(other)}"
+        if other
+        else "or name one with --project"
+    )
+    raise UsageError(message, hint=f"start one with `odibi init`, {hint}")
+
+
+def shown_path(path: Path) -> str:
+    """The path as people read it: relative to the working folder when it lies inside."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd().resolve()))
+    except ValueError:
+        return str(path)
+
+
+def say(lines: Iterable[object]) -> None:
+    """Print lines of text, which may come from data: nothing in them steers the terminal."""
+    print("\n".join(safe(line) for line in lines))
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 node`, `2 nodes`, `1,000 nodes`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def styled(text: str, style: str) -> str:
+    """Safe text in a colour, when a person with a colour terminal reads it."""
+    colour = (
+        sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    )
+    return f"\x1b[{_STYLES[style]}m{safe(text)}\x1b[0m" if colour else safe(text)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal; None when output goes to a file or a program, which nothing may cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Collection[str] = (),
+    width: int | None = None,
+) -> list[str]:
+    """Aligned lines, the headings first; columns named in `right` align right.
+
+    With `width` (terminal columns) the widest columns are cut with `…` until a line fits.
+    """
+    texts = [[safe_line(cell) for cell in row] for row in rows]
+    sizes = _sizes([list(headings), *texts], width)
+    lines = [_line(headings, headings, sizes, right)]
+    return lines + [_line(row, headings, sizes, right) for row in texts]
+
+
+_GAP = 2
+_NARROWEST = 6
+
+
+def _sizes(rows: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    from rich.cells import cell_len
+
+    sizes = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    room = sum(sizes) if width is None else width - _GAP * (len(sizes) - 1)
+    while sum(sizes) > room and max(sizes) > _NARROWEST:
+        sizes[sizes.index(max(sizes))] -= 1
+    return sizes
+
+
+def _line(
+    cells: Sequence[str], headings: Sequence[str], sizes: Sequence[int], right: Collection[str]
+) -> str:
+    fitted = [
+        _fit(cell, size, name in right)
+        for cell, name, size in zip(cells, headings, sizes, strict=True)
+    ]
+    return (" " * _GAP).join(fitted).rstrip()
+
+
+def _fit(text: str, size: int, right: bool) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) > size:
+        text = set_cell_size(text, size - 1).rstrip() + "…"
+    padding = " " * (size - cell_len(text))
+    return padding + text if right else text + padding
+
+
+# JSON text goes to terminals too: what `safe` would drop is escaped, so the value stays the same
+_STEERING = re.compile(
+    "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """The value as JSON, readable, with nothing in it that a terminal would obey."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return _STEERING.sub(lambda match: json.dumps(match[0])[1:-1], text)
+
+
+def print_json(value: Any) -> None:
+    """Print the value as JSON, for programs."""
+    print(json_text(value))

@@ -32,12 +32,12 @@ def test_from_here_upwards(project: Path, folder: str, monkeypatch: pytest.Monke
 
 def test_no_project_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"no odibi\.yaml in") as none:
+    with pytest.raises(UsageError, match=r"no odibi\.yaml here or above") as none:
         find_project(None)
     assert none.value.hint is not None and "odibi init" in none.value.hint
     (tmp_path / "other.yml").write_text("project: Other\n")
     with pytest.raises(UsageError) as other:
         find_project(tmp_path)
-    assert other.value.hint == f"name the file: --project {tmp_path / 'other.yml'}"
+    assert "--project other.yml" in str(other.value.hint)
     with pytest.raises(UsageError, match="no such file or folder"):
         find_project(tmp_path / "nowhere")
