@@ -188,7 +188,7 @@ def render_events(
     """The JSON lines of some records, damaged as asked."""
     visit = events.visit[record]
     rows = len(record)
-    head = [
+    head: list[bytes | U8] = [
         b'{"event_id":"e_', text.hexadecimal(events.event_id[record]),
         b'","event_type":"', text.pool(events.type[record], _TYPE_TEXTS),
         b'","ts":', text.either(damage != _TS_NUMBER, text.quoted(text.iso_ms(events.ts[record])), b"17"),
@@ -203,7 +203,7 @@ def render_events(
         b'","app_version":"', text.pool(visits.version[visit], _VERSIONS),
         b'","geo":', _place(events, record),
     ]  # fmt: skip
-    tail = [
+    tail: list[bytes | U8] = [
         b',"city":"', text.pool(visits.people.city[visits.person[visit]], _CITY_TEXTS),
         b'","props":{"referrer":"', text.pool(visits.referrer[visit], _REFERRERS),
         b'","ab":"', text.pool(visits.person[visit] & 1, (b"A", b"B")), b'"',

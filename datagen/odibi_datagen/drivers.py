@@ -56,8 +56,8 @@ def make_pings(world: World, block: int, visits: Visits, orders: Orders) -> Ping
     dispatched = orders.leaves[rides] - rng.integers(180_000, 480_000, len(rides))
     ride, ts = _ticks(rng, dispatched, orders.arrives[rides])
     order = rides[ride]
-    phase, lat, lon = _positions(rng, world, visits, orders, order, ts, dispatched[ride])
-    lat, lon = _disturb(rng, world, orders, order, lat, lon)
+    phase, *place = _positions(rng, world, visits, orders, order, ts, dispatched[ride])
+    lat, lon = _disturb(rng, world, orders, order, *place)
     count = len(ts)
     kept = ts < world.end
     beyond = rng.random(count) < world.mess.latitude_out_of_range
@@ -146,7 +146,7 @@ def render_pings(orders: Orders, pings: Pings, record: I64, damage: I8) -> U8:
     """The JSON lines of some pings, damaged as asked."""
     located = pings.located[record]
     lat = text.either(located, text.decimal(pings.lat[record], 6), b"null")
-    parts = [
+    parts: list[bytes | U8] = [
         b'{"event_id":"p_', text.hexadecimal(pings.event_id[record]),
         b'","event_type":"driver_ping","ts":',
         text.either(damage != _TS_NUMBER, text.quoted(text.iso_ms(pings.ts[record])), b"17"),

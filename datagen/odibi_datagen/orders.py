@@ -162,7 +162,8 @@ def _kilometres(world: World, visits: Visits, person: I64, restaurant: I64) -> F
     north = (world.restaurants.lat[restaurant] - visits.people.lat[person]) * 111.2e-6
     east = (world.restaurants.lon[restaurant] - visits.people.lon[person]) * 111.2e-6
     shrink = np.cos(np.radians(visits.people.lat[person] / 1e6))
-    return np.hypot(north, east * shrink)
+    distance: F64 = np.hypot(north, east * shrink)
+    return distance
 
 
 def make_items(rng: np.random.Generator, world: World, restaurant: I64, placed: I64) -> Items:

@@ -48,4 +48,5 @@ def identifiers(seed: int, kind: int, keys: I64) -> U64:
     x = keys.astype(np.uint64) + salt
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    mixed: U64 = x ^ (x >> np.uint64(31))
+    return mixed

@@ -25,6 +25,7 @@ __all__ = [
     "pool",
     "prefixed",
     "quoted",
+    "render_blocks",
 ]
 
 BLOCK_ROWS = 8192  # rows formatted at a time: the matrix of a block stays in the L2 cache
@@ -135,7 +136,8 @@ def join(rows: int, parts: Sequence[bytes | U8]) -> U8:
 def compact(matrix: U8) -> bytes:
     """The rows one after another without their padding."""
     flat = matrix.reshape(-1)
-    return flat[flat != 0].tobytes()
+    packed: bytes = flat[flat != 0].tobytes()
+    return packed
 
 
 def render_blocks(rows: int, render: Callable[[slice], U8], sink: Callable[[bytes], object]) -> int:

@@ -147,7 +147,7 @@ def _logins(
 
 def _seen_before(person: I64, flag: Bool) -> Bool:
     """Whether an earlier visit of the same person has the flag (visits are sorted by person)."""
-    total = np.cumsum(flag) - flag
+    total: I64 = np.cumsum(flag) - flag
     first = np.searchsorted(person, person)
     seen: Bool = total > total[first]
     return seen

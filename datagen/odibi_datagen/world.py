@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class World:
     def restaurants_by_city(self) -> tuple[tuple[int, int], ...]:
         """For each city the first restaurant's index and their number (they are sorted by city)."""
         first = np.searchsorted(self.restaurants.city, np.arange(len(CITIES) + 1))
-        return tuple((int(a), int(b - a)) for a, b in zip(first[:-1], first[1:], strict=True))
+        return tuple((int(a), int(b - a)) for a, b in pairwise(first))
 
 
 def make_world(
