@@ -61,7 +61,9 @@ class Script:
 
     def sqlite(self, table: str) -> None:
         """Bring a table of the transactional source over."""
-        with closing(sqlite3.connect(f"file:{self.data}/oltp/odibieats.db?mode=ro", uri=True)) as source:
+        with closing(
+            sqlite3.connect(f"file:{self.data}/oltp/odibieats.db?mode=ro", uri=True)
+        ) as source:
             types = {row[1]: row[2] for row in source.execute(f"PRAGMA table_info({table})")}
             rows = source.execute(f"SELECT * FROM {table}").fetchall()
         self.db.register("incoming", _arrow(types, rows))
@@ -92,12 +94,18 @@ def _leaves(columns: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def bronze_lines(s: Script, name: str, pattern: str, columns: Mapping[str, str]) -> None:
     """NDJSON to typed Parquet; lines that aren't JSON or hold a wrong type go to quarantine."""
-    text = {n: k.replace("DOUBLE", "VARCHAR") if k.startswith("STRUCT") else "VARCHAR" for n, k in columns.items()}
+    text = {
+        n: k.replace("DOUBLE", "VARCHAR") if k.startswith("STRUCT") else "VARCHAR"
+        for n, k in columns.items()
+    }
     leaves = _leaves(columns)
     sound = " AND ".join(
-        ["event_id IS NOT NULL"] + [f"({p} IS NULL OR try_cast({p} AS {k}) IS NOT NULL)" for p, k in leaves]
+        ["event_id IS NOT NULL"]
+        + [f"({p} IS NULL OR try_cast({p} AS {k}) IS NOT NULL)" for p, k in leaves]
     )
-    typed = ", ".join(f"CAST({n} AS {k}) AS {n}" if k != "VARCHAR" else n for n, k in columns.items())
+    typed = ", ".join(
+        f"CAST({n} AS {k}) AS {n}" if k != "VARCHAR" else n for n, k in columns.items()
+    )
     files = f"{s.data}/{pattern}"
     s.write(
         f"bronze/{name}",
@@ -139,7 +147,7 @@ def bronze_lookups(s: Script) -> None:
     s.write(
         "bronze/restaurants",
         f"""
-        SELECT id AS restaurant_id, regexp_replace(nfc_normalize(name), '[\\p{{Cc}}\\p{{Cf}}]', '', 'g') AS name,
+        SELECT id AS restaurant_id, regexp_replace(nfc_normalize(name), '[\\p{{Cc}}\\x{{200e}}\\x{{200f}}\\x{{202a}}-\\x{{202e}}\\x{{2066}}-\\x{{2069}}]', '', 'g') AS name,
           cuisine, city, neighbourhood, lat, lon, opened_on
         FROM read_csv('{s.data}/lookups/restaurants.csv', header=true, columns={{
           id: 'BIGINT', name: 'VARCHAR', cuisine: 'VARCHAR', city: 'VARCHAR', neighbourhood: 'VARCHAR',

@@ -6,13 +6,15 @@ import pyarrow as pa
 
 from odibi import transform
 
+DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
 
 @transform
 def clean_names(table: pa.Table, columns: list[str]) -> pa.Table:
-    """One spelling for the same text (Unicode NFC), without control and invisible format characters.
+    """One spelling for the same text (Unicode NFC), without characters that steer a screen.
 
-    Restaurants type their own names: `é` comes as one character or as two, and some names hold characters
-    that change the direction of the text around them.
+    Restaurants type their own names: `é` comes as one character or as two, and some names hold control
+    characters or turn the direction of the text around them.
     """
     for column in columns:
         cleaned = [None if name is None else _clean(name) for name in table[column].to_pylist()]
@@ -22,5 +24,5 @@ def clean_names(table: pa.Table, columns: list[str]) -> pa.Table:
 
 
 def _clean(name: str) -> str:
-    visible = (char for char in name if unicodedata.category(char) not in ("Cc", "Cf"))
-    return unicodedata.normalize("NFC", "".join(visible)).strip()
+    kept = (char for char in name if unicodedata.category(char) != "Cc" and char not in DIRECTIONS)
+    return unicodedata.normalize("NFC", "".join(kept))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,15 +105,15 @@ def _places(rng: np.random.Generator, city: I64, zones: tuple[Zone, ...]) -> tup
 
 
 def _restaurant_names(rng: np.random.Generator, seed: int, city: I64) -> tuple[str, ...]:
-    """Names in the city's language; every fortieth restaurant is called something nasty."""
+    """Names in the city's language; one in forty is nasty, another one spelt with combining accents."""
     surnames = [name_pool(c.locale, seed).surnames for c in CITIES]
     kind = rng.integers(0, len(_KINDS), len(city))
     pick = rng.integers(0, len(surnames[0]), len(city))
-    printable = [h for h in HOSTILE if h.isprintable()]
-    return tuple(
-        printable[(i // 40) % len(printable)] if i % 40 == 7 else _KINDS[k].format(surnames[c][p])
-        for i, (c, k, p) in enumerate(zip(city, kind, pick, strict=True))
-    )
+    nasty = [text for text in HOSTILE if not any(unicodedata.category(c) == "Cc" for c in text)]
+    names = [_KINDS[k].format(surnames[c][p]) for c, k, p in zip(city, kind, pick, strict=True)]
+    names[7::40] = [nasty[i % len(nasty)] for i in range(len(names[7::40]))]
+    names[23::40] = [unicodedata.normalize("NFD", name) for name in names[23::40]]
+    return tuple(names)
 
 
 def restaurants_csv(restaurants: Restaurants, zones: tuple[Zone, ...]) -> str:

@@ -1,9 +1,9 @@
--- Edges of the identity graph. A device with many cookies is public (a kiosk, a hotel) and links nobody.
+-- Edges of the identity graph. A device with more than eight cookies is public (a kiosk, a hotel) and links nobody.
 WITH seen AS (
   SELECT DISTINCT session_id, cookie_id, device_id, user_id FROM events
 ),
 private_devices AS (
-  SELECT device_id FROM seen GROUP BY device_id HAVING COUNT(DISTINCT cookie_id) <= ${vars.hub_cookies}
+  SELECT device_id FROM seen GROUP BY device_id HAVING COUNT(DISTINCT cookie_id) <= 8
 )
 SELECT DISTINCT session_id AS a, cookie_id AS b FROM seen
 UNION ALL

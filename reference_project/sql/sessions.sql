@@ -1,6 +1,6 @@
 -- One row a session; city and platform are those it begins with.
 WITH numbered AS (
-  SELECT *, ROW_NUMBER() OVER (PARTITION BY session_key ORDER BY ts, event_id) AS position FROM df
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY session_key ORDER BY ts, event_id) AS nth FROM df
 )
 SELECT
   session_key,
@@ -10,7 +10,7 @@ SELECT
   COUNT(*) AS events,
   COUNT(DISTINCT device_id) AS devices,
   BOOL_OR(event_type = 'purchase') AS converted,
-  MAX(CASE WHEN position = 1 THEN city END) AS city,
-  MAX(CASE WHEN position = 1 THEN platform END) AS platform
+  MAX(CASE WHEN nth = 1 THEN city END) AS city,
+  MAX(CASE WHEN nth = 1 THEN platform END) AS platform
 FROM numbered
 GROUP BY session_key, person_id
