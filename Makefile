@@ -33,7 +33,9 @@ format: $(VENV)/.for-developers ## let ruff mend what it can
 	@$(BIN)/ruff format .
 
 perf: $(VENV)/.for-developers ## measure the framework's overhead, as ratios of CPU seconds
-	@$(BIN)/python perf/report.py
+	@$(BIN)/python perf/startup.py
+	@$(BIN)/python perf/overhead.py
+	@$(BIN)/python perf/reference.py --size $(SIZE)
 
 docs: $(VENV)/.for-developers ## write the generated pages of docs/ anew
 	@$(BIN)/python docs/make_reference.py
