@@ -20,7 +20,6 @@ from odibi.errors import StateError
 from odibi.run_state import NodeState, RunState
 
 __all__ = [
-    "ENDINGS",
     "DamagedIndexError",
     "History",
     "NodeSummary",
@@ -72,11 +71,12 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class NodeSummary:
-    """One node of one run in a line. `schema` are (name, type) pairs of the result."""
+    """One node of one run in a line. `action` is the plan's; `schema` are (name, type) pairs."""
 
     run_id: str
     node: str
     position: int
+    action: str
     status: str
     layer: str | None = None
     attempt: int = 0
@@ -147,6 +147,7 @@ def _summary(run_id: str, position: int, node: NodeState) -> NodeSummary:
         run_id=run_id,
         node=node.key,
         position=position,
+        action=node.plan.action,
         status=node.status,
         layer=node.plan.layer,
         attempt=node.attempt,
@@ -183,10 +184,7 @@ class DamagedIndexError(StateError):
     """The index file isn't a readable database any more; it can be rebuilt."""
 
 
-ENDINGS = ("succeeded", "failed", "lost", "cancelled")
-"""Statuses of nodes that really ran."""
-
-_LAYOUT = 1  # change it with the columns: an index of another layout is rebuilt
+_LAYOUT = 2  # change it with the columns: an index of another layout is rebuilt
 _JSON_FIELDS = frozenset({"schema", "selection", "command", "outputs"})
 _TIME_FIELDS = frozenset({"started", "finished"})
 _FLAG_FIELDS = frozenset({"dry_run", "whole"})
@@ -295,16 +293,16 @@ class History:
         until = "9999" if before is None else _time_text(before)
         return [_record(NodeSummary, row) for row in self._ask(sql, node, until, limit)]
 
-    def latest(self, statuses: Sequence[str] = ENDINGS) -> list[NodeSummary]:
-        """Of every node its latest appearance with one of the statuses in a whole run."""
+    def latest(self, *, succeeded: bool = False) -> list[NodeSummary]:
+        """Of every node its latest appearance in a whole run that was to run it, or its latest success."""
+        wanted = "nodes.status = 'succeeded'" if succeeded else "action = 'run'"
         sql = f"""SELECT * FROM nodes WHERE rowid IN (
             SELECT id FROM (
                 SELECT nodes.rowid AS id, row_number() OVER (
                     PARTITION BY node ORDER BY runs.started DESC, runs.run_id DESC) AS place
-                FROM nodes JOIN runs USING (run_id)
-                WHERE whole AND nodes.status IN ({", ".join("?" for _ in statuses)}))
+                FROM nodes JOIN runs USING (run_id) WHERE whole AND {wanted})
             WHERE place = 1) ORDER BY node"""
-        return [_record(NodeSummary, row) for row in self._ask(sql, *statuses)]
+        return [_record(NodeSummary, row) for row in self._ask(sql)]
 
     def durations(self, limit: int = 5) -> dict[str, tuple[float, ...]]:
         """Seconds of every node's latest successes, newest first."""

@@ -20,6 +20,7 @@ from odibi.run_state import RunState
 
 if TYPE_CHECKING:
     from odibi.node import Past
+    from odibi.plan import LastState
 
 __all__ = ["Ledger", "NodeSummary", "RunSummary"]
 
@@ -120,6 +121,29 @@ class Ledger:
         rows = ((r.finished, r.rows_out) for r in records)
         return Past(tuple((at, n) for at, n in rows if at is not None and n is not None))
 
+    def last_state(self) -> LastState:
+        """What a plan wants to know of earlier runs. Raises StateError when a run's log is damaged."""
+        from odibi.plan import LastState, NodeLast  # readers of stories plan nothing
+
+        if broken := next((run for run in self.runs() if run.status == "damaged"), None):
+            raise _damaged(broken)
+        good = {n.node: n for n in self._ask(lambda history: history.latest(succeeded=True))}
+        seconds = self._ask(lambda history: history.durations())
+        nodes = {
+            last.node: NodeLast(
+                outcome=last.status,
+                run_id=last.run_id,
+                success_run=good[last.node].run_id if last.node in good else None,
+                finished_at=good[last.node].finished if last.node in good else None,
+                fingerprint=good[last.node].fingerprint if last.node in good else None,
+                seconds=seconds.get(last.node, ()),
+            )
+            for last in self._ask(lambda history: history.latest())
+        }
+        chain = self._resumes()
+        planned = self.nodes(chain[0]) if chain else []
+        return LastState(nodes, chain, frozenset(n.node for n in planned if n.action != "skip"))
+
     def resumable(self) -> str | None:
         """The latest whole run if it failed, was cancelled or died; else None."""
         whole = next((run for run in self.runs() if run.whole), None)
@@ -131,11 +155,18 @@ class Ledger:
 
     def origin_of(self, run_id: str) -> str:
         """The run that a chain of resumes began with."""
-        seen = {run_id}
-        while (run := self._run(run_id)) and run.resume_of and run.resume_of not in seen:
-            run_id = run.resume_of
-            seen.add(run_id)
-        return run_id
+        return self._chain(run_id)[-1]
+
+    def _resumes(self) -> tuple[str, ...]:
+        latest = self.resumable()
+        return self._chain(latest) if latest else ()
+
+    def _chain(self, run_id: str) -> tuple[str, ...]:
+        """The run, the one that it resumed, and so on; the last may have been pruned."""
+        chain = [run_id]
+        while (run := self._run(chain[-1])) and run.resume_of and run.resume_of not in chain:
+            chain.append(run.resume_of)
+        return tuple(chain)
 
     # The index ------------------------------------------------------------------------------------
 
@@ -266,7 +297,7 @@ class Ledger:
         A run that goes on stays, and so does one that a node's stored table came from.
         """
         runs = self.runs()
-        needed = {n.run_id for n in self._ask(lambda history: history.latest(("succeeded",)))}
+        needed = {n.run_id for n in self._ask(lambda history: history.latest(succeeded=True))}
         oldest = datetime.now(UTC) - timedelta(days=days) if days is not None else None
         old = [
             run.run_id
