@@ -1,0 +1,79 @@
+"""What the language knows and this version doesn't do: refused with its place and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["CONNECTIONS", "FORMATS_READ", "FORMATS_WRITTEN", "REFUSED", "refusals"]
+
+FORMATS_READ = ("csv", "json", "parquet", "delta", "sql")
+FORMATS_WRITTEN = ("csv", "json", "parquet", "delta")
+CONNECTIONS = ("local", "sqlite")
+
+_SET: Callable[[Any], bool] = bool
+
+# path inside a node → (is it asked for?, why not)
+REFUSED: Mapping[tuple[str, ...], tuple[Callable[[Any], bool], str]] = {
+    ("streaming",): (_SET, "streaming is not supported"),
+    ("read", "streaming"): (_SET, "streaming is not supported"),
+    ("read", "incremental"): (_SET, "incremental loading is not supported yet"),
+    ("read", "archive_options"): (_SET, "Spark's archiving options are not supported"),
+    ("read", "schema_ddl"): (
+        _SET,
+        "schema_ddl is not supported; declare columns in read.options.columns",
+    ),
+    ("write", "streaming"): (_SET, "streaming is not supported"),
+    ("write", "merge_options"): (_SET, "SQL Server's merge options are not supported"),
+    ("write", "overwrite_options"): (_SET, "SQL Server's overwrite options are not supported"),
+    ("write", "first_run_query"): (
+        _SET,
+        "first_run_query needs incremental loading, which is not supported yet",
+    ),
+    ("write", "skip_if_unchanged"): (_SET, "skip_if_unchanged is not supported yet"),
+    ("write", "zorder_by"): (_SET, "zorder_by is not supported yet"),
+    ("write", "table_properties"): (_SET, "table_properties are not supported yet"),
+    ("write", "auto_optimize"): (_SET, "auto_optimize is not supported yet"),
+    ("write", "register_table"): (
+        _SET,
+        "register_table is not supported; nodes are tables by their names",
+    ),
+    ("schema_policy",): (_SET, "schema_policy is not supported yet"),
+    ("materialized",): (
+        lambda v: v in ("view", "incremental"),
+        "this materialisation is not supported yet",
+    ),
+    ("unit_tests",): (_SET, "unit_tests are not supported yet"),
+    ("heal",): (_SET, "healing is not supported yet"),
+    ("drift",): (_SET, "drift settings are not supported yet"),
+    ("validation", "quarantine", "max_rows"): (
+        lambda v: v is not None,
+        "a quarantine keeps every row; max_rows would lose some",
+    ),
+    ("validation", "quarantine", "sample_fraction"): (
+        lambda v: v is not None,
+        "a quarantine keeps every row; sample_fraction would lose some",
+    ),
+}
+
+
+def refusals(node: Any) -> list[tuple[tuple[str, ...], str]]:
+    """Paths inside a node that ask for something unsupported, each with the reason."""
+    found = [(path, why) for path, (asked, why) in REFUSED.items() if asked(_value(node, path))]
+    if node.read is not None and node.read.format not in FORMATS_READ:
+        found.append(
+            (("read", "format"), f"reading format '{node.read.format}' is not supported yet")
+        )
+    if node.write is not None and node.write.format not in FORMATS_WRITTEN:
+        found.append(
+            (("write", "format"), f"writing format '{node.write.format}' is not supported yet")
+        )
+    return found
+
+
+def _value(node: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        node = getattr(node, name, None)
+        if node is None:
+            return None
+    return node

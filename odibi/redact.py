@@ -1,0 +1,70 @@
+"""Keeping secrets out of everything that is written or shown."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+__all__ = ["MASK", "Redactor"]
+
+MASK = "***"
+
+
+class Redactor:
+    """Replaces known secret values, also in their base64 and URL-encoded forms, by stars.
+
+    False in a boolean context while it knows no secret, so that callers can skip the work.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._forms: tuple[str, ...] = ()
+        self._known: set[str] = set()
+        for value in values:
+            self.add(value)
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    def add(self, value: str) -> None:
+        """Treat `value` as secret from now on."""
+        if value:
+            self._known |= _forms(value)
+            self._forms = tuple(sorted(self._known, key=len, reverse=True))
+
+    def text(self, text: str) -> str:
+        """The text with every secret in it replaced."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, MASK)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """The same for texts anywhere inside a JSON-like value."""
+        if not self._forms:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.value(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, tuple):
+            return tuple(self.value(item) for item in value)
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        return value
+
+
+def _forms(value: str) -> set[str]:
+    data = value.encode()
+    encoded = {
+        base64.b64encode(data).decode(),
+        base64.b64encode(data).decode().rstrip("="),
+        base64.urlsafe_b64encode(data).decode(),
+    }
+    return {
+        value,
+        quote(value, safe=""),
+        quote_plus(value),
+        *(form for form in encoded if len(form) > 4),
+    }
