@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -36,6 +36,52 @@ EVENT_TYPES = (
     "page_view", "search", "view_menu", "view_item", "add_to_cart", "begin_checkout", "purchase", "login", "signup",
 )  # fmt: skip
 HUB_COOKIES = 8
+PRIVATE = ("name", "email", "street")
+
+
+CHECKS = {
+    "bronze/zones": (
+        "count(DISTINCT zone_id) = count(*)",
+        "count(*) = count(zone_id) AND count(*) = count(neighbourhood)",
+        "count(*) = count(city) AND count(*) = count(geometry)",
+    ),
+    "bronze/restaurants": (
+        "count(DISTINCT restaurant_id) = count(*)",
+        "bool_and(regexp_matches(name, '^.*\\S.*'))",
+    ),
+    "bronze/menu_snapshots": ("count(*) >= 1",),
+    "bronze/orders": (
+        "count(*) >= 1",
+        "count(*) = count(order_id) AND count(*) = count(user_id)",
+        "count(*) = count(restaurant_id) AND count(*) = count(placed_at)",
+    ),
+    "silver/events": (
+        "count(*) = count(event_id) AND count(*) = count(ts) AND count(*) = count(session_id)",
+        "count(*) = count(cookie_id) AND count(*) = count(device_id)",
+        "avg((received_at >= ts - INTERVAL 2 HOUR)::INTEGER) >= 0.99",
+    ),
+    "silver/pings": ("bool_and(status IN ('to_restaurant', 'waiting', 'delivering'))",),
+    "silver/orders": (
+        "count(DISTINCT order_id) = count(*)",
+        "bool_and(status IN ('placed', 'accepted', 'picked_up', 'delivered', 'cancelled'))",
+        "bool_and(total_cents = items_cents + delivery_fee_cents)",
+        "bool_and(coalesce(delivered_at > picked_up_at, true))",
+    ),
+    "silver/payments": ("count(DISTINCT payment_id) = count(*)",),
+    "silver/identities": ("count(DISTINCT node) = count(*)",),
+    "silver/sessions": (
+        "count(DISTINCT session_key) = count(*)",
+        "bool_and(ended_at >= started_at)",
+    ),
+    "silver/menu_history": (
+        "bool_and(valid_to IS NULL OR valid_to > valid_from)",
+        "count(DISTINCT (item_id, valid_from)) = count(*)",
+    ),
+    "gold/session_conversion": ("bool_and(conversion_rate BETWEEN 0 AND 1)",),
+    "gold/delivery_time_by_neighbourhood": ("bool_and(avg_minutes BETWEEN 1 AND 240)",),
+    "gold/item_prices": ("count(DISTINCT item_id) = count(*)",),
+    "gold/order_value_by_city": ("count(*) = count(city)",),
+}
 
 
 class Script:
@@ -58,6 +104,18 @@ class Script:
         layer, table = name.split("/")
         self.db.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
         self.db.execute(f"CREATE VIEW {layer}.{table} AS FROM '{path}'")
+        self._check(name)
+
+    def _check(self, name: str) -> None:
+        """Stop when the table breaks one of its rules."""
+        rules = CHECKS.get(name)
+        if rules:
+            held = self.db.execute(
+                f"SELECT {', '.join(rules)} FROM {name.replace('/', '.')}"
+            ).fetchall()[0]
+            broken = [rule for rule, holds in zip(rules, held, strict=True) if holds is False]
+            if broken:
+                raise SystemExit(f"{name}: {broken[0]} doesn't hold")
 
     def sqlite(self, table: str) -> None:
         """Bring a table of the transactional source over."""
@@ -66,18 +124,16 @@ class Script:
         ) as source:
             types = {row[1]: row[2] for row in source.execute(f"PRAGMA table_info({table})")}
             rows = source.execute(f"SELECT * FROM {table}").fetchall()
-        self.db.register("incoming", _arrow(types, rows))
-        self.write(f"bronze/{table}", "FROM incoming")
-        self.db.unregister("incoming")
-
-
-def _arrow(types: Mapping[str, str], rows: Sequence[tuple[object, ...]]) -> object:
-    import pyarrow as pa
-
-    kinds = {"TEXT": pa.string(), "INTEGER": pa.int64()}
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(types)
-    arrays = [pa.array(c, kinds[t]) for c, t in zip(columns, types.values(), strict=True)]
-    return pa.table(dict(zip(types, arrays, strict=True)))
+        kinds = {"TEXT": "VARCHAR", "INTEGER": "BIGINT"}
+        values = ", ".join(
+            f"unnest(CAST(? AS {kinds[k]}[])) AS {name}" for name, k in types.items()
+        )
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        self.db.execute(f"CREATE TABLE incoming AS SELECT {values}", columns)
+        hidden = ", ".join(f"sha256('odibieats' || {c}) AS {c}" for c in PRIVATE if c in types)
+        query = f"SELECT * REPLACE ({hidden}) FROM incoming" if hidden else "FROM incoming"
+        self.write(f"bronze/{table}", query)
+        self.db.execute("DROP TABLE incoming")
 
 
 def _leaves(columns: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -98,37 +154,34 @@ def bronze_lines(s: Script, name: str, pattern: str, columns: Mapping[str, str])
         n: k.replace("DOUBLE", "VARCHAR") if k.startswith("STRUCT") else "VARCHAR"
         for n, k in columns.items()
     }
-    leaves = _leaves(columns)
-    sound = " AND ".join(
-        ["event_id IS NOT NULL"]
-        + [f"({p} IS NULL OR try_cast({p} AS {k}) IS NOT NULL)" for p, k in leaves]
-    )
+    files = f"{s.data}/{pattern}"
+    source = f"read_json('{files}', format='newline_delimited', columns={text}, ignore_errors=true, filename=true)"
+    wrong = {
+        path: f"({path} IS NOT NULL AND try_cast({path} AS {kind}) IS NULL)"
+        for path, kind in _leaves(columns)
+    }
+    unsound = " OR ".join(["event_id IS NULL", *wrong.values()])
     typed = ", ".join(
         f"CAST({n} AS {k}) AS {n}" if k != "VARCHAR" else n for n, k in columns.items()
     )
-    files = f"{s.data}/{pattern}"
-    s.write(
-        f"bronze/{name}",
-        f"SELECT {typed} FROM read_json('{files}', format='newline_delimited', columns={text}, ignore_errors=true) "
-        f"WHERE {sound}",
-    )
-    wrong = " ".join(
-        f"WHEN json_extract_string(raw, '$.{p}') IS NOT NULL "
-        f"AND try_cast(json_extract_string(raw, '$.{p}') AS {k}) IS NULL THEN '{p} is not {k}'"
-        for p, k in leaves
+    s.write(f"bronze/{name}", f"SELECT {typed} FROM {source} WHERE NOT ({unsound})")
+    reasons = " ".join(
+        f"WHEN {test} THEN '{path} has the wrong type'" for path, test in wrong.items()
     )
     s.db.execute("SET preserve_insertion_order = true")
     s.write(
         f"quarantine/{name}_lines",
         f"""
-        WITH judged AS MATERIALIZED (
-          SELECT filename AS file, row_number() OVER () AS number, raw,
-            CASE WHEN NOT json_valid(raw) THEN 'not valid JSON' {wrong} END AS reason
+        WITH bad AS MATERIALIZED (
+          SELECT number, CASE {reasons} ELSE 'not valid JSON' END AS reason
+          FROM (SELECT *, row_number() OVER () AS number FROM {source}) WHERE {unsound}),
+        lines AS NOT MATERIALIZED (
+          SELECT filename AS file, raw, row_number() OVER () AS number
           FROM read_csv('{files}', header=false, columns={{'raw': 'VARCHAR'}}, delim='\x01', quote='', escape='',
                         auto_detect=false, strict_mode=false, filename=true)),
-        starts AS (SELECT file, min(number) AS first FROM judged GROUP BY file)
-        SELECT file, number - first + 1 AS line, reason, raw FROM judged JOIN starts USING (file)
-        WHERE reason IS NOT NULL""",
+        starts AS (SELECT file, min(number) AS first FROM lines GROUP BY file)
+        SELECT file, number - first + 1 AS line, reason, raw
+        FROM bad JOIN lines USING (number) JOIN starts USING (file)""",
     )
     s.db.execute("SET preserve_insertion_order = false")
 
@@ -156,7 +209,8 @@ def bronze_lookups(s: Script) -> None:
     s.db.execute(
         f"""
         CREATE TABLE menu_rows AS
-        FROM read_csv('{s.data}/menus/*.csv', header=true, columns={MENU_COLUMNS}, store_rejects=true)"""
+        FROM read_csv('{s.data}/menus/*.csv', header=true, columns={MENU_COLUMNS}, auto_detect=false,
+          store_rejects=true)"""
     )
     s.write("bronze/menu_snapshots", "FROM menu_rows WHERE price > 0")
     s.write("quarantine/menu_snapshots", "FROM menu_rows WHERE NOT price > 0")
