@@ -25,12 +25,13 @@ from odibi.cli.common import (
     terminal_width,
 )
 from odibi.cli.exits import fail, reported
+from odibi.cli.outputs import StoredTable, quoted, stored_tables
 from odibi.errors import UsageError
 
 if TYPE_CHECKING:
     import duckdb
 
-    from odibi.cli.outputs import StoredTable
+    from odibi.engine import Source
 
 app = typer.Typer(add_completion=False)
 
@@ -84,21 +85,20 @@ def query(
     if as_json and as_csv:
         fail("--json and --csv exclude each other")
     with reported():
-        from odibi import config
-        from odibi.cli.outputs import stored_tables
+        from odibi import config, graph
 
-        tables = stored_tables(config.load(find_project(project), env=env))
+        tables = stored_tables(graph.build(config.load(find_project(project), env=env)))
         if sql is None:
             _list(tables, as_json)
             return
-        _check(sql)
-        asked = _Question(sql, tables)
+        check(sql)
+        asked = Question(sql, tables)
         if as_json:
-            _print_json_rows(asked, limit or None)
+            print_json_rows(asked, limit or None)
         elif as_csv:
-            _print_csv(asked, limit or None)
+            print_csv(asked, limit or None)
         else:
-            _print_table(asked, _SHOWN_ROWS if limit is None else limit or None)
+            print_table(asked, _SHOWN_ROWS if limit is None else limit or None)
 
 
 def _list(tables: Sequence[StoredTable], as_json: bool) -> None:
@@ -107,7 +107,7 @@ def _list(tables: Sequence[StoredTable], as_json: bool) -> None:
     elif not any(each.written for each in tables):
         say(["no table has been written yet: odibi run"])
     else:
-        rows = [(each.name, each.format, each.size, each.age, each.shown_path) for each in tables]
+        rows = [(each.key, each.format, each.size, each.age, each.shown_path) for each in tables]
         say(
             table(
                 ["table", "format", "size", "written", "where"],
@@ -126,7 +126,7 @@ def _first_word(sql: str) -> str:
     return match[0].lower() if match else ""
 
 
-def _check(sql: str) -> None:
+def check(sql: str) -> None:
     """Refuse what isn't one reading statement. Raises UsageError."""
     import duckdb
 
@@ -149,7 +149,7 @@ def _check(sql: str) -> None:
         raise UsageError(f"one statement at a time: this is {len(statements)}")
     if word == "explain":
         # EXPLAIN ANALYZE runs what it explains
-        _check(
+        check(
             re.sub(
                 r"\A.*?\bexplain\b(\s+analyze\b)?",
                 "",
@@ -160,20 +160,38 @@ def _check(sql: str) -> None:
         )
 
 
-class _Question:
+class Question:
     """One checked SELECT over the stored tables; DuckDB turns its values into text."""
 
     def __init__(self, sql: str, tables: Sequence[StoredTable]) -> None:
         self._sql = sql
         self._tables = tables
         self._connection = _connect(tables)
-        self._relation = self._guarded(self._connection.sql, sql)
-        self.columns: list[str] = self._relation.columns
+        self._relation = self._bound()
+        self.columns = list(_distinct(self._relation.columns))
         self.right = [
             name
             for name, kind in zip(self.columns, self._relation.types, strict=True)
             if re.match(r"U?(TINY|SMALL|BIG|HUGE)?INT|DECIMAL|DOUBLE|FLOAT", str(kind))
         ]
+
+    def _bound(self) -> duckdb.DuckDBPyRelation:
+        import duckdb
+
+        try:
+            return self._connection.sql(self._sql)
+        except duckdb.Error as error:
+            raise _readable(self._placed(error), self._tables) from None
+
+    def _placed(self, error: duckdb.Error) -> duckdb.Error:
+        """The same error with the place in the SQL, which only `execute` tells."""
+        import duckdb
+
+        try:
+            self._connection.execute(f"EXPLAIN\n{self._sql}")
+        except duckdb.Error as placed:
+            return placed
+        return error
 
     def _guarded(self, function: Any, *args: Any) -> Any:
         import duckdb
@@ -200,58 +218,68 @@ class _Question:
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
+def _distinct(names: Sequence[str]) -> Iterator[str]:
+    """The names, a number added to each that was there before: `a, a_1`."""
+    seen: set[str] = set()
+    for name in names:
+        number, fresh = 0, name
+        while fresh in seen:
+            number += 1
+            fresh = f"{name}_{number}"
+        seen.add(fresh)
+        yield fresh
+
+
 def _connect(tables: Sequence[StoredTable]) -> duckdb.DuckDBPyConnection:
     """An in-memory database with a view per stored table, and no way to any other file."""
     import duckdb
 
     connection = duckdb.connect(config={"python_enable_replacements": False})
     connection.execute("SET timezone = 'UTC'")
+    files: list[str] = []
     for each in tables:
-        if each.written:
-            _add_view(connection, each)
-    readable = [str(each.path) for each in tables if each.path.is_file()]
-    folders = [f"{each.path}/" for each in tables if each.path.is_dir()]
-    connection.execute("SET allowed_paths = $paths", {"paths": readable})
-    connection.execute("SET allowed_directories = $folders", {"folders": folders})
+        if each.source is not None:
+            files += map(str, each.source.files)
+            try:
+                _add_view(connection, each, each.source)
+            except duckdb.Error as error:
+                raise UsageError(f"{each.key} can't be read: {_readable(error, ())}") from None
+    connection.execute("SET allowed_paths = $files", {"files": files})
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def _add_view(connection: duckdb.DuckDBPyConnection, stored: StoredTable) -> None:
-    schema, name = quoted(stored.pipeline), quoted(stored.node)
+def _add_view(connection: duckdb.DuckDBPyConnection, table: StoredTable, source: Source) -> None:
+    schema, name = quoted(table.pipeline), quoted(table.node)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    connection.execute(f"CREATE VIEW {schema}.{name} AS FROM {_reader(connection, stored)}")
-    if stored.unique and stored.pipeline != "main":
+    connection.execute(
+        f"CREATE VIEW {schema}.{name} AS FROM {_reader(connection, table.key, source)}"
+    )
+    if table.unique and table.pipeline.lower() != "main":
         connection.execute(f"CREATE VIEW {name} AS FROM {schema}.{name}")
 
 
-def _reader(connection: duckdb.DuckDBPyConnection, stored: StoredTable) -> str:
-    path = stored.path
-    match stored.format:
+def _reader(connection: duckdb.DuckDBPyConnection, key: str, source: Source) -> str:
+    files = "[" + ", ".join(_literal(file) for file in source.files) + "]"
+    match source.format:
         case "delta":
-            return _register_delta(connection, stored)
+            return _register_delta(connection, key, source.path)
         case "csv":
-            return f"read_csv({_literal(path)}, header = true)"
+            return f"read_csv({files}, header = true)"
         case "json":
-            return f"read_json({_literal(path)}, format = 'newline_delimited')"
-        case _ if path.is_dir():
-            return f"read_parquet({_literal(path / '**' / '*.parquet')}, hive_partitioning = true, union_by_name = true)"
+            return f"read_json({files}, format = 'newline_delimited')"
         case _:
-            return f"read_parquet({_literal(path)})"
+            hive = "true" if source.path.is_dir() else "false"
+            return f"read_parquet({files}, hive_partitioning = {hive}, union_by_name = true)"
 
 
-def _register_delta(connection: duckdb.DuckDBPyConnection, stored: StoredTable) -> str:
+def _register_delta(connection: duckdb.DuckDBPyConnection, key: str, path: Path) -> str:
     from deltalake import DeltaTable  # 150 ms of imports that only Delta tables need
 
-    name = f"odibi delta {stored.name}"
-    connection.register(name, DeltaTable(str(stored.path)).to_pyarrow_dataset())
+    name = f"odibi delta {key}"
+    connection.register(name, DeltaTable(str(path)).to_pyarrow_dataset())
     return quoted(name)
-
-
-def quoted(name: str) -> str:
-    """The name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(path: Path) -> str:
@@ -267,25 +295,32 @@ def _readable(error: duckdb.Error, tables: Sequence[StoredTable]) -> UsageError:
     hint = next((line for line in more if line.startswith("Candidate bindings")), None)
     if missing := re.match(r"Table with name (.+) does not exist", message):
         message, hint = _missing_table(missing[1], tables)
-    lines = place.splitlines()[:2] if re.match(r"\d+: ", place) else []
-    prefix = len("LINE ") if lines else 0
-    if len(lines) == 2:
-        number = lines[0].index(" ") + 1
-        lines = [lines[0][number:], lines[1][prefix + number :]]
-    return UsageError("\n".join([message, *("  " + line for line in lines)]), hint=hint)
+    return UsageError("\n".join([message, *_excerpt(place)]), hint=hint)
+
+
+def _excerpt(place: str) -> list[str]:
+    """The line of SQL and the marks below it, from DuckDB's `2: FROM x` and marks that count `LINE 2: `."""
+    lines = place.splitlines()
+    if len(lines) < 2 or not re.match(r"\d+: ", lines[0]):
+        return []
+    start = lines[0].index(" ") + 1
+    return [f"  {lines[0][start:]}", f"  {lines[1][len('LINE ') + start :]}"]
 
 
 def _missing_table(name: str, tables: Sequence[StoredTable]) -> tuple[str, str]:
     by_name = {each.sql_name: each for each in tables} | {each.node: each for each in tables}
     found = by_name.get(name)
     if found is not None and not found.written:
-        return f"table {name} has not been written yet", f"odibi run --select +{found.name}"
+        return f"table {name} has not been written yet", f"odibi run --select +{found.key}"
     near = get_close_matches(name, by_name, n=1)
     hint = f"did you mean {near[0]}?" if near else "`odibi query` alone lists the tables"
     return f"there is no table {name}", hint
 
 
-def _print_table(asked: _Question, limit: int | None) -> None:
+def print_table(asked: Question, limit: int | None) -> None:
+    """The rows for people: cut to `limit` rows and to the terminal's width, saying so."""
+    from rich.cells import cell_len
+
     rows = list(asked.texts(None if limit is None else limit + 1))
     more = limit is not None and len(rows) > limit
     shown = [["NULL" if cell is None else cell for cell in row] for row in rows[:limit]]
@@ -294,7 +329,7 @@ def _print_table(asked: _Question, limit: int | None) -> None:
     lines = table(
         asked.columns[:count], [row[:count] for row in shown], right=asked.right, width=width
     )
-    say([lines[0], "─" * len(lines[0]), *lines[1:]] if lines else [])
+    say([lines[0], "─" * max(map(cell_len, lines)), *lines[1:]])
     notes = [
         f"the first {plural(len(shown), 'row')}; --limit 0 for all"
         if more
@@ -305,7 +340,7 @@ def _print_table(asked: _Question, limit: int | None) -> None:
     print(styled(" · ".join(notes), "dim"))
 
 
-def _print_json_rows(asked: _Question, limit: int | None) -> None:
+def print_json_rows(asked: Question, limit: int | None) -> None:
     """A list of one object per row, written as the rows come."""
     before = "["
     for row in asked.json_cells(limit):
@@ -326,7 +361,7 @@ def _value(cell: str) -> Any:
     return json.loads(cell, parse_constant=lambda _: None)  # JSON has no NaN and no infinity
 
 
-def _print_csv(asked: _Question, limit: int | None) -> None:
+def print_csv(asked: Question, limit: int | None) -> None:
     """CSV as the data is; on a terminal its text is made harmless."""
     import csv
 

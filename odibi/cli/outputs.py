@@ -1,0 +1,127 @@
+"""The tables that a project's nodes write, as they lie on disk now."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odibi import places
+from odibi.cli.common import shown_path
+
+if TYPE_CHECKING:
+    from odibi.config import Loaded
+    from odibi.engine import Source
+    from odibi.graph import Graph, Node
+
+__all__ = ["StoredTable", "quoted", "sql_name", "stored_tables"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """What one node writes: the place, and the source that reads it once it has been written.
+
+    `unique`: no node of another pipeline has this name, so that SQL may leave the pipeline out.
+    `bytes` and `changed` (UTC) are None until it has been written.
+    """
+
+    pipeline: str
+    node: str
+    path: Path
+    format: str
+    unique: bool
+    source: Source | None = None
+    bytes: int | None = None
+    changed: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.pipeline}.{self.node}"
+
+    @property
+    def written(self) -> bool:
+        return self.source is not None
+
+    @property
+    def sql_name(self) -> str:
+        """The shortest name under which SQL finds it."""
+        return (
+            sql_name(self.node)
+            if self.unique
+            else f"{sql_name(self.pipeline)}.{sql_name(self.node)}"
+        )
+
+    @property
+    def shown_path(self) -> str:
+        return shown_path(self.path)
+
+    @property
+    def size(self) -> str:
+        return "" if self.bytes is None else _size(self.bytes)
+
+    @property
+    def age(self) -> str:
+        return "not yet" if self.changed is None else f"{self.changed.astimezone():%Y-%m-%d %H:%M}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "pipeline": self.pipeline,
+            "node": self.node,
+            "format": self.format,
+            "path": str(self.path),
+            "bytes": self.bytes,
+            "changed": None if self.changed is None else self.changed.isoformat(timespec="seconds"),
+            "sql_name": self.sql_name,
+        }
+
+
+def quoted(name: str) -> str:
+    """The name as an SQL identifier, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def sql_name(name: str) -> str:
+    """The name as people write it in SQL: quoted only where it must be."""
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else quoted(name)
+
+
+def stored_tables(graph: Graph) -> list[StoredTable]:
+    """The outputs of all nodes that write, in file order."""
+    writers = [node for node in graph.nodes.values() if node.config.write is not None]
+    names = Counter(node.name.lower() for node in writers)
+    return [_stored(graph.loaded, node, names[node.name.lower()] == 1) for node in writers]
+
+
+def _stored(loaded: Loaded, node: Node, unique: bool) -> StoredTable:
+    path = places.output_of(loaded, node)
+    assert path is not None and node.config.write is not None
+    table = StoredTable(node.pipeline, node.name, path, node.config.write.format, unique)
+    source = places.stored_source(loaded, node)
+    if source is None:
+        return table
+    facts = [file.stat() for file in _files(source)]
+    changed = max((fact.st_mtime for fact in facts), default=None)
+    return replace(
+        table,
+        source=source,
+        bytes=sum(fact.st_size for fact in facts),
+        changed=None if changed is None else datetime.fromtimestamp(changed, UTC),
+    )
+
+
+def _files(source: Source) -> Sequence[Path]:
+    """The files of a table; of a Delta table also those of earlier versions."""
+    return source.files or [file for file in source.path.rglob("*") if file.is_file()]
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
