@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from odibi.config.nodes import NodeConfig, NodeRef, PipelineConfig, ReadConfig
 from odibi.config.problems import Position, Problem
 from odibi.config.project import ProjectConfig
-from odibi.config.tree import Path_, Value
+from odibi.config.tree import Path_
 from odibi.config.unsupported import CONNECTIONS, refusals
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ __all__ = ["check"]
 
 def check(
     project: ProjectConfig,
-    tree: Value,
     positions: Positions,
     problems: list[Problem],
     warnings: list[Problem],
     transformers: Collection[str] | None,
+    stand_ins: Set[Path_],
 ) -> None:
-    """Append every problem and warning of a well-shaped project."""
-    checker = _Checker(project, tree, positions, problems, warnings, transformers)
+    """Append every problem and warning of a well-shaped project; `stand_ins` are not looked at."""
+    checker = _Checker(project, positions, problems, warnings, transformers, stand_ins)
     checker.engine()
     checker.pipelines()
     checker.connections()
@@ -39,14 +39,14 @@ class _Checker:
     def __init__(
         self,
         project: ProjectConfig,
-        tree: Value,
         positions: Positions,
         problems: list[Problem],
         warnings: list[Problem],
         transformers: Collection[str] | None,
+        stand_ins: Set[Path_],
     ) -> None:
         self.project = project
-        self.tree = tree
+        self.stand_ins = stand_ins
         self.positions = positions
         self.problems = problems
         self.warnings = warnings
@@ -55,7 +55,8 @@ class _Checker:
         self.keys = {(p.pipeline, n.name) for p in project.pipelines for n in p.nodes}
 
     def problem(self, path: Path_, message: str, hint: str | None = None) -> None:
-        self.problems.append(Problem(self.positions.at(path), message, hint))
+        if not any(path[:n] in self.stand_ins for n in range(1, len(path) + 1)):
+            self.problems.append(Problem(self.positions.at(path), message, hint))
 
     def engine(self) -> None:
         if self.project.engine == "polars":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from odibi.config.problems import ConfigError, Position, Problem
 from odibi.config.project import ProjectConfig
+from odibi.config.repair import repaired
 from odibi.config.shape import problems_of
 from odibi.config.substitute import Substitution
 from odibi.config.tree import Path_, Value, parse, plain, walk
@@ -21,7 +22,19 @@ from odibi.redact import Redactor
 __all__ = ["Loaded", "Positions", "load"]
 
 _OVERRIDABLE = frozenset(
-    "engine connections system performance logging retry alerts story lineage vars pipelines".split()
+    [
+        "engine",
+        "connections",
+        "system",
+        "performance",
+        "logging",
+        "retry",
+        "alerts",
+        "story",
+        "lineage",
+        "vars",
+        "pipelines",
+    ]
 )
 _JOINED = frozenset({"pipelines"})
 _SECRET_KEYS = (
@@ -91,19 +104,22 @@ def load(
     substitution = Substitution(
         _environ(path.parent, environ),
         _variables(tree, variables or {}),
-        datetime.now(timezone.utc),
+        datetime.now(UTC),
         problems,
     )
     tree = _normalised(substitution.apply(tree))
     positions = Positions(tree)
+    project: ProjectConfig | None
+    stand_ins: set[Path_] = set()
     try:
         project = ProjectConfig.model_validate(plain(tree))
     except ValidationError as error:
         problems += problems_of(error, tree)
-        raise ConfigError(_without_repeats(problems)) from None
+        project, stand_ins = repaired(plain(tree))
     warnings: list[Problem] = []
-    check(project, tree, positions, problems, warnings, transformers)
-    if problems:
+    if project is not None:
+        check(project, positions, problems, warnings, transformers, stand_ins)
+    if problems or project is None:
         raise ConfigError(_without_repeats(problems))
     secrets = Redactor([*substitution.secrets, *_secrets(tree)])
     return Loaded(project, path, path.parent, positions, secrets, warnings, sources)

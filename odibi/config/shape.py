@@ -67,9 +67,9 @@ def _follow(loc: tuple[Any, ...], tree: Value, *, missing: bool) -> tuple[Path_,
     steps = loc[:-1] if missing else loc
     for step in steps:
         data = value.data
-        if isinstance(data, dict) and step in data:
-            value = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+        if (isinstance(data, dict) and step in data) or (
+            isinstance(data, list) and isinstance(step, int) and step < len(data)
+        ):
             value = data[step]
         else:
             model = _variant(model, step) or model

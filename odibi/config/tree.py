@@ -53,7 +53,7 @@ class Value:
         return self.key or self.position
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """The document breaks a limit; carries the problem."""
 
     def __init__(self, problem: Problem) -> None:
@@ -85,7 +85,7 @@ def parse(file: Path, text: str, problems: list[Problem]) -> Value | None:
         return None
     try:
         return _Builder(file, problems).build(root, None, 0)
-    except _Refused as refused:
+    except _RefusedError as refused:
         problems.append(refused.problem)
         return None
 
@@ -109,7 +109,7 @@ class _Builder:
         at = Position(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
         self.count += 1
         if depth > MAX_DEPTH:
-            raise _Refused(Problem(at, f"nested deeper than {MAX_DEPTH} levels"))
+            raise _RefusedError(Problem(at, f"nested deeper than {MAX_DEPTH} levels"))
         if self.count > MAX_VALUES:
             raise _Refused(
                 Problem(at, f"more than {MAX_VALUES:,} values (aliases counted each time)")
