@@ -25,6 +25,10 @@ __all__ = ["Summary", "generate", "parse_size"]
 
 _BLOCK_BYTES = 16_000_000
 _MOST_BLOCKS = 64
+_BYTES_MENU_ROW = 45
+_BYTES_PERSON_DAY = 2000
+"""Raw bytes that one person causes on one day, on average; measured."""
+
 _BYTES_PER_VISIT_DAY = 1.0
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _PARTS = ("clickstream", "driver_pings", "lookups", "menus", "oltp", "truth")
@@ -98,7 +102,7 @@ def generate(
                 progress(done, blocks)
     summary.bytes += summary.counts.pop("bytes") + collector.database_bytes
     pq.write_table(truth["prices"], out / "truth" / "price_intervals.parquet", compression="zstd")
-    _write_summary(summary, world)
+    _write_summary(summary, world, blocks)
     return summary
 
 
@@ -124,11 +128,6 @@ def _plan(total: int, seed: int, days: int, mess: Mess, gzip: bool) -> tuple[Wor
         seed=seed, days=days, restaurants=restaurants, people_per_block=-(-people // blocks), mess=mess, gzip=gzip
     )  # fmt: skip
     return world, blocks
-
-
-_BYTES_MENU_ROW = 45
-_BYTES_PERSON_DAY = 2000
-"""Raw bytes that one person causes on one day, on average; measured."""
 
 
 def _write_menus(world: World, out: Path, summary: Summary) -> pa.Table:
@@ -208,12 +207,12 @@ class _Collector:
         self._writers[name].write_table(table)
 
 
-def _write_summary(summary: Summary, world: World) -> None:
+def _write_summary(summary: Summary, world: World, blocks: int) -> None:
     content = {
         "seed": world.seed,
         "first_day": world.date(0),
         "days": world.days,
-        "people": world.people_per_block,
+        "people": world.people_per_block * blocks,
         "restaurants": len(world.restaurants),
         "bytes": summary.bytes,
         "counts": summary.counts,

@@ -79,7 +79,7 @@ def iso_ms(times: I64) -> U8:
     """Milliseconds since 1970 as `2025-11-03T12:34:56.789Z`."""
     days, clock = np.divmod(times, _DAY_MS)
     distinct, inverse = np.unique(days, return_inverse=True)
-    names = [f"{np.datetime64(int(day), 'D')}T".encode() for day in distinct]
+    names = [f"{np.datetime64(int(day), 'D')}T".encode() for day in distinct] or [b"0000-00-00T"]
     seconds, millis = np.divmod(clock, 1000)
     minutes, seconds = np.divmod(seconds, 60)
     out = np.empty((len(times), 24), np.uint8)

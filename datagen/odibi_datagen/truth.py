@@ -121,7 +121,7 @@ def _sessions(visits: Visits, events: Events, usable: I64, component: I64, label
     new = np.ones(len(rows), np.bool_)
     new[1:] = (who[1:] != who[:-1]) | (np.diff(ts) > SESSION_GAP_MS)
     first = np.flatnonzero(new)
-    last = np.append(first[1:], len(rows)) - 1
+    last = np.append(first[1:], len(rows))[: len(first)] - 1
     visit = events.visit[rows[first]]
     bought = (
         np.add.reduceat((events.type[rows] == _PURCHASE).astype(np.int64), first)

@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from odibi_datagen import Mess, generate
+from odibi_datagen.block import make_block
 from odibi_datagen.cli import main
 from odibi_datagen.clickstream import EVENT_TYPES
 from odibi_datagen.generate import parse_size
 from odibi_datagen.rng import identifiers
+from odibi_datagen.world import make_world
 
 from .landing import MESSY, Landing, parse
 
@@ -239,3 +241,24 @@ def test_the_command_line_says_what_it_made(
     assert main(["--out", str(tmp_path / "y"), "--size", "lots"]) == 2
     assert "100MB" in capsys.readouterr().err
     assert main(["--out", str(tmp_path / "y"), "--days", "1"]) == 2
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_handful_of_people_is_enough(tmp_path: Path, seed: int) -> None:
+    summary = generate(tmp_path, size="1KB", days=3, seed=seed)
+    assert summary.counts["click_lines"] > 0
+    for name in (
+        "identities",
+        "sessions",
+        "ping_zones",
+        "orders",
+        "price_intervals",
+        "planted_bad",
+    ):
+        assert (tmp_path / "truth" / f"{name}.parquet").is_file()
+
+
+def test_blocks_of_one_person_may_be_empty(tmp_path: Path) -> None:
+    world = make_world(seed=1, days=2, restaurants=30, people_per_block=1, mess=Mess(), gzip=False)
+    orders = [make_block(world, block, tmp_path).counts["orders"] for block in range(40)]
+    assert 0 in orders
