@@ -1,0 +1,486 @@
+"""From names in the YAML to absolute places: what a node reads, and where its results go."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odibi.config import NodeRef, ReadConfig
+from odibi.engine import Source, Target
+from odibi.errors import EngineError, UsageError
+
+if TYPE_CHECKING:
+    from odibi.config import Loaded, NodeConfig, QuarantineConfig, WriteConfig
+    from odibi.graph import Node
+    from odibi.node import RunFacts
+    from odibi.transforms import TargetRef
+
+__all__ = [
+    "bad_lines_target",
+    "direct_inputs",
+    "display",
+    "is_whole_result",
+    "metadata_columns",
+    "node_inputs",
+    "output_of",
+    "place_name",
+    "quarantine_target",
+    "read_places",
+    "reads_of",
+    "resolve",
+    "source_of",
+    "sql_file",
+    "stored_source",
+    "target_of",
+    "target_source",
+    "written_places",
+]
+
+_SUFFIXES = {
+    "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
+    "json": (".json", ".ndjson", ".jsonl", ".geojson", ".json.gz", ".ndjson.gz", ".jsonl.gz"),
+    "parquet": (".parquet",),
+}
+_WILD = "*?["
+_LINK_HINT = "make what the link leads to the base_path of a connection of its own"
+_IN_TARGET = frozenset({"keys", "partition_by"})  # write options that are fields of Target
+
+
+# Connections ------------------------------------------------------------------------------------
+
+
+def resolve(loaded: Loaded, connection: str, path: str) -> Path:
+    """The absolute place of `path` in a local connection.
+
+    Raises UsageError when it lies outside the connection's folder, also by way of a link.
+    """
+    base = _base(loaded, connection)
+    place = _joined(base, path)
+    if not _inside(place, base):
+        raise UsageError(
+            f"path {path!r} leaves connection '{connection}' ({display(loaded, Path(base))})",
+            hint="make a connection whose base_path holds it",
+        )
+    real = os.path.realpath(place)
+    if not _inside(real, os.path.realpath(base)):
+        raise UsageError(
+            f"path {path!r} leaves connection '{connection}' by a link to {real}", hint=_LINK_HINT
+        )
+    return Path(place)
+
+
+def _base(loaded: Loaded, name: str) -> str:
+    """The folder of a local connection, absolute. Raises UsageError for any other kind."""
+    connection = _connection(loaded, name)
+    if connection.type != "local" or "://" in connection.base_path.removeprefix("file://"):
+        raise UsageError(
+            f"connection '{name}' (type {connection.type}) holds no files that can be read here",
+            hint="use a connection of type local, or one of type sqlite with `format: sql`",
+        )
+    return _joined(loaded.root, Path(connection.base_path.removeprefix("file://")).expanduser())
+
+
+def _connection(loaded: Loaded, name: str | None) -> Any:
+    connections = loaded.project.connections
+    if name is None or name not in connections:
+        near = get_close_matches(name or "", connections, n=1)
+        raise UsageError(
+            f"connection {name!r} is not defined" if name else "a connection is missing",
+            hint=f"did you mean {near[0]!r}?" if near else f"connections: {', '.join(connections)}",
+        )
+    return connections[name]
+
+
+def _joined(folder: str | Path, path: str | Path) -> str:
+    """The path without `..`; as text, for this is asked for every node."""
+    return os.path.normpath(Path(folder, path))
+
+
+def _inside(place: str, base: str) -> bool:
+    return place == base or place.startswith(base.rstrip(os.sep) + os.sep)
+
+
+def display(loaded: Loaded, path: Path) -> str:
+    """The path as messages and stories show it: from the project's folder, absolute elsewhere."""
+    return (
+        path.relative_to(loaded.root).as_posix() if path.is_relative_to(loaded.root) else str(path)
+    )
+
+
+# What the graph asks ----------------------------------------------------------------------------
+
+
+def node_inputs(config: NodeConfig) -> dict[str, NodeRef]:
+    """The node's inputs that are other nodes' results, by table name."""
+    return {n: ref for n, ref in (config.inputs or {}).items() if isinstance(ref, NodeRef)}
+
+
+def direct_inputs(node: Node) -> dict[str, ReadConfig]:
+    """The node's inputs that are read from a connection, by table name."""
+    inputs = node.config.inputs or {}
+    return {name: read for name, read in inputs.items() if isinstance(read, ReadConfig)}
+
+
+def reads_of(config: NodeConfig) -> list[ReadConfig]:
+    """All that the node reads by itself: `read`, and inputs that are no other node's result."""
+    direct = [ref for ref in (config.inputs or {}).values() if isinstance(ref, ReadConfig)]
+    return [*([config.read] if config.read else []), *direct]
+
+
+def read_places(loaded: Loaded, config: NodeConfig) -> list[str]:
+    """Names of the places that the node reads by itself; equal names are the same place."""
+    names = [place_name(loaded, read) for read in reads_of(config)]
+    return [name for name in names if name is not None]
+
+
+def written_places(loaded: Loaded, config: NodeConfig) -> list[str]:
+    """Names of the places where the node leaves rows: its result, and what it sets aside."""
+    outputs: list[Any] = [config.write, config.validation and config.validation.quarantine]
+    outputs.append(config.read and config.read.bad_lines)
+    names = [place_name(loaded, output) for output in outputs if output]
+    return [name for name in names if name is not None]
+
+
+def place_name(loaded: Loaded, owner: Any) -> str | None:
+    """A name for the place that a config with `connection` and `path` or `table` means, if it means one."""
+    connection = loaded.project.connections.get(owner.connection)
+    path = _path_of(owner)
+    if connection is None or path is None:
+        return None
+    if connection.type == "local":
+        return _joined(_base(loaded, owner.connection), path)
+    return f"{owner.connection}:{path}"
+
+
+def _path_of(owner: Any) -> str | None:
+    """`path`, or `table`, which for files is only another word for it."""
+    path: str | None = owner.path or getattr(owner, "table", None)
+    return path
+
+
+def output_of(loaded: Loaded, node: Node) -> Path | None:
+    """Where the node's result is stored, whether it is there yet or not."""
+    write = node.config.write
+    return None if write is None else resolve(loaded, write.connection, _required_path(write))
+
+
+def _required_path(owner: Any) -> str:
+    path = _path_of(owner)
+    if path is None:
+        raise UsageError(
+            f"neither `path` nor `table` says where in connection '{owner.connection}'"
+        )
+    return path
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+def source_of(loaded: Loaded, node: Node, read: ReadConfig) -> Source:
+    """What a `read` block or a direct input stands for; its `filter` is the caller's business.
+
+    Raises UsageError for a place that can't be, EngineError when nothing is there.
+    """
+    connection = _connection(loaded, read.connection)
+    if connection.type == "sqlite":
+        return _database(loaded, node, read, connection.path)
+    path = resolve(loaded, str(read.connection), _required_path(read))
+    options = dict(read.options)
+    columns = options.pop("columns", None)
+    travel = read.time_travel
+    return Source(
+        format=read.format,
+        path=path,
+        files=_existing(loaded, path, read.format),
+        columns=columns,
+        options=options,
+        version=travel.as_of_version if travel else None,
+        as_of=travel.as_of_timestamp if travel else None,
+    )
+
+
+def _database(loaded: Loaded, node: Node, read: ReadConfig, database: str) -> Source:
+    path = Path(_joined(loaded.root, database))
+    if not path.is_file():
+        raise _absent(loaded, path, "database")
+    query = sql_file(loaded, node, read.sql_file) if read.sql_file else read.query
+    return Source(
+        format="sql",
+        path=path,
+        options=dict(read.options),
+        table=None if query else read.table,
+        query=query,
+    )
+
+
+def sql_file(_loaded: Loaded, node: Node, name: str) -> str:
+    """The text of one of the node's SQL files, as it was when the graph was built."""
+    return node.sql_files[name]
+
+
+def _existing(loaded: Loaded, path: Path, format: str) -> tuple[Path, ...]:
+    """The files at a path, pattern or folder, sorted; none for a table that is a folder itself."""
+    if format == "delta":
+        if not (path / "_delta_log").is_dir():
+            raise _absent(loaded, path, "Delta table")
+        return ()
+    files = _files(path, format)
+    if not files:
+        raise _absent(loaded, path, f"{format} file")
+    return files
+
+
+def _files(path: Path, format: str) -> tuple[Path, ...]:
+    if path.is_file():
+        return (path,)
+    if path.is_dir():
+        return tuple(sorted(_below(path, format)))
+    if _is_pattern(path):
+        return _matching(path)
+    return ()
+
+
+def _below(folder: Path, format: str) -> Iterator[Path]:
+    """Files of the format in a folder and its subfolders.
+
+    As everywhere in this field, names that begin with `.` or `_` are no data (logs, markers, staging).
+    """
+    suffixes = _SUFFIXES.get(format, ("",))
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] not in "._"]
+        for name in names:
+            if name[0] not in "._" and name.lower().endswith(suffixes):
+                yield Path(parent, name)
+
+
+def _matching(pattern: Path) -> tuple[Path, ...]:
+    """Files that match a pattern and lie where it says, not behind a link that leads elsewhere."""
+    fixed = pattern
+    while _is_pattern(fixed):
+        fixed = fixed.parent
+    home = os.path.realpath(fixed)
+    found = [Path(name) for name in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207 - Path.glob takes hidden files too
+    files = [path for path in found if path.is_file()]
+    for place in {path.parent for path in files} | {path for path in files if path.is_symlink()}:
+        if not _inside(os.path.realpath(place), home):
+            raise UsageError(
+                f"{place} is a link that leaves {fixed}",
+                hint=_LINK_HINT,
+            )
+    return tuple(sorted(files))
+
+
+def _absent(loaded: Loaded, path: Path, what: str) -> EngineError:
+    """The error for a source that isn't there, with the nearest name that is."""
+    shown = display(loaded, path)
+    if _is_pattern(path):
+        return EngineError(f"no {what} matches {shown}", hint=_nearest(loaded, path))
+    if path.is_dir():
+        return EngineError(f"no {what} in {shown}", hint=f"it holds {_holding(path)}")
+    return EngineError(f"no {what} at {shown}", hint=_nearest(loaded, path))
+
+
+def _is_pattern(path: Path) -> bool:
+    return any(mark in str(path) for mark in _WILD)
+
+
+def _nearest(loaded: Loaded, path: Path) -> str:
+    """Words about the first part of the path that doesn't exist."""
+    while not path.parent.is_dir() and path.parent != path:
+        path = path.parent
+    folder = display(loaded, path.parent)
+    if _is_pattern(path):
+        return f"in {folder}: {_holding(path.parent)}"
+    near = get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1)
+    return f"did you mean {near[0]!r} in {folder}?" if near else f"{folder} holds no {path.name!r}"
+
+
+def _holding(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir())
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "nothing"
+
+
+# Results that are there -------------------------------------------------------------------------
+
+
+def stored_source(loaded: Loaded, node: Node) -> Source | None:
+    """The node's stored result as a source; None while there is none."""
+    write = node.config.write
+    path = output_of(loaded, node)
+    if write is None or path is None:
+        return None
+    return _stored(path, write.format, write.options)
+
+
+def _stored(path: Path, format: str, options: Mapping[str, Any]) -> Source | None:
+    kept = {name: value for name, value in options.items() if name not in _IN_TARGET}
+    if format == "delta":
+        there = (path / "_delta_log").is_dir()
+        return Source(format, path, options=kept) if there else None
+    files = _files(path, format)
+    return Source(format, path, files, options=kept) if files else None
+
+
+def is_whole_result(write: WriteConfig) -> bool:
+    """Whether the stored table equals the node's result, rows and types: the one can stand for the other."""
+    typed = write.format == "delta" or (write.format == "parquet" and not _partitions(write))
+    return typed and write.mode == "overwrite"
+
+
+def target_source(loaded: Loaded, node: Node, target: TargetRef) -> Source | None:
+    """The existing table that a built-in continues (scd2, merge, …); None while there is none.
+
+    Its path may be a place in its connection; or `connection.place`, the name of a node of the
+    pipeline, or a place in the connection that the node writes to; or be left out for what the node
+    itself writes.
+    """
+    if target.query is not None:
+        return _queried(loaded, target)
+    connection, path = _target_place(loaded, node, target)
+    place = resolve(loaded, connection, path)
+    writer = _writer_of(loaded, connection, path)
+    if writer is not None:
+        return _stored(place, writer.format, writer.options)
+    return _stored(place, _format_at(place), {})
+
+
+def _queried(loaded: Loaded, target: TargetRef) -> Source:
+    connection = _connection(loaded, target.connection)
+    if connection.type != "sqlite":
+        raise UsageError(
+            f"connection '{target.connection}' (type {connection.type}) takes no query"
+        )
+    path = Path(_joined(loaded.root, connection.path))
+    if not path.is_file():
+        raise _absent(loaded, path, "database")
+    return Source("sql", path, query=target.query)
+
+
+def _target_place(loaded: Loaded, node: Node, target: TargetRef) -> tuple[str, str]:
+    """Connection and path of a target."""
+    write, path = node.config.write, target.path
+    if path is not None and target.connection:
+        return target.connection, path
+    head, _, rest = (path or "").partition(".")
+    if rest and head in loaded.project.connections:
+        return head, rest
+    for config in _siblings(loaded, node):
+        if config.write and path == config.name:
+            return config.write.connection, _required_path(config.write)
+    if write is None:
+        raise UsageError(
+            f"{node.key}: target {path or ''!r} names no connection, and the node writes nowhere",
+            hint="write it as connection.path, or add `connection`",
+        )
+    return write.connection, path or _required_path(write)
+
+
+def _siblings(loaded: Loaded, node: Node) -> list[NodeConfig]:
+    pipelines = loaded.project.pipelines
+    return next(p.nodes for p in pipelines if p.pipeline == node.pipeline)
+
+
+def _writer_of(loaded: Loaded, connection: str, path: str) -> WriteConfig | None:
+    """How the project writes a place, if it does."""
+    wanted = _joined(_base(loaded, connection), path)
+    for pipeline in loaded.project.pipelines:
+        for config in pipeline.nodes:
+            if config.write and place_name(loaded, config.write) == wanted:
+                return config.write
+    return None
+
+
+def _format_at(path: Path) -> str:
+    if (path / "_delta_log").is_dir():
+        return "delta"
+    return _format_by_name(path.name)
+
+
+def _format_by_name(name: str) -> str:
+    for format, suffixes in _SUFFIXES.items():
+        if name.lower().endswith(suffixes):
+            return format
+    return "parquet"
+
+
+# Writing ----------------------------------------------------------------------------------------
+
+
+def target_of(loaded: Loaded, node: Node, write_id: str) -> Target:
+    """Where and how the node's result is written."""
+    write = node.config.write
+    if write is None:
+        raise UsageError(f"{node.key} has no `write`")
+    options = {name: value for name, value in write.options.items() if name not in _IN_TARGET}
+    incremental = node.config.materialized == "incremental" and write.mode == "overwrite"
+    return Target(
+        format=write.format,
+        path=resolve(loaded, write.connection, _required_path(write)),
+        mode="append" if incremental else write.mode,
+        write_id=write_id,
+        keys=write.keys,
+        partition_by=_partitions(write),
+        options=options,
+        merge_schema=write.merge_schema,
+        overwrite_schema=write.overwrite_schema,
+    )
+
+
+def _partitions(write: WriteConfig) -> tuple[str, ...]:
+    return _names(write.partition_by or write.options.get("partition_by"))
+
+
+def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def quarantine_target(loaded: Loaded, quarantine: QuarantineConfig, write_id: str) -> Target:
+    """Where rejected rows are added, in the format that the path's suffix names, else Parquet."""
+    path = resolve(loaded, quarantine.connection, _required_path(quarantine))
+    return Target(_format_by_name(path.name), path, "append", write_id, merge_schema=True)
+
+
+def bad_lines_target(loaded: Loaded, node: Node, run_id: str, write_id: str) -> Target:
+    """Where input lines that can't be read are added: `read.bad_lines`, else the run's own folder."""
+    bad_lines = node.config.read.bad_lines if node.config.read else None
+    if bad_lines is not None and bad_lines.connection and bad_lines.path:
+        path = resolve(loaded, bad_lines.connection, bad_lines.path)
+        return Target(_format_by_name(path.name), path, "append", write_id, merge_schema=True)
+    folder = loaded.root / ".odibi" / "runs" / run_id / "unreadable"
+    return Target("parquet", folder / f"{write_id}.parquet", "overwrite", write_id)
+
+
+def metadata_columns(node: Node, facts: RunFacts, sources: Sequence[Path]) -> dict[str, str]:
+    """The columns that `write.add_metadata` adds, by name, as SQL values; unknown ones are null."""
+    from odibi.transforms.sql import literal  # the built-ins load when a node runs, not before
+
+    write, read = node.config.write, node.config.read
+    wanted = write.add_metadata if write else None
+    if not wanted:
+        return {}
+    chosen = {"extracted_at": True, "source_file": True}
+    if wanted is not True:
+        chosen = wanted.model_dump()
+    known = {
+        "extracted_at": f"TIMESTAMP {literal(f'{facts.started_at:%Y-%m-%d %H:%M:%S.%f}')}",
+        "source_file": _text(literal, _shown_source(facts.loaded, read, sources)),
+        "source_connection": _text(literal, read.connection if read else None),
+        "source_table": _text(literal, read.table if read else None),
+    }
+    return {f"_{name}": known[name] for name, asked in chosen.items() if asked}
+
+
+def _text(literal: Any, value: str | None) -> str:
+    return "CAST(NULL AS VARCHAR)" if value is None else str(literal(value))
+
+
+def _shown_source(loaded: Loaded, read: ReadConfig | None, sources: Sequence[Path]) -> str | None:
+    """The file that was read; of several, the pattern or folder that the YAML names."""
+    if len(sources) == 1:
+        return display(loaded, sources[0])
+    return read.path if read else None
