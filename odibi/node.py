@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from odibi import events as ev
 from odibi.durations import seconds_of
@@ -22,8 +22,19 @@ from odibi.graph import Node
 if TYPE_CHECKING:
     from odibi.config import Loaded, Position
 
-__all__ = ["Counts", "Job", "Past", "Result", "RetryPolicy", "RunFacts", "Work", "execute", "settle_rows"]
+__all__ = [
+    "Counts",
+    "Job",
+    "Past",
+    "Result",
+    "RetryPolicy",
+    "RunFacts",
+    "Work",
+    "execute",
+    "settle_rows",
+]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -176,28 +187,30 @@ def execute(job: Job, session: Session) -> Result:
 
     work = Work(job, session)
     _run_statements(work, "pre_sql", job.node.config.pre_sql)
-    frame = _stage(work, "read", lambda: inputs.start(work))
-    if frame is not None:
-        _observe_schema(work, "in", frame)
-        frame = _stage(work, "contracts", lambda: validate.contracts(work, frame))
-    frame = _stage(work, "transform", lambda: transform.transform(work, frame))
-    frame = _stage(work, "privacy", lambda: transform.privacy(work, frame))
-    frame = _stage(work, "validation", lambda: validate.validate(work, frame))
+    start = _stage(work, "read", inputs.start)
+    if start is not None:
+        _observe_schema(work, "in", start)
+        start = _stage(work, "contracts", validate.contracts, start)
+    frame = _stage(work, "transform", transform.transform, start)
+    frame = _stage(work, "privacy", transform.privacy, frame)
+    frame = _stage(work, "validation", validate.validate, frame)
     _observe_schema(work, "out", frame)
     if job.facts.dry:
         return Result(frame)
-    result = _stage(work, "write", lambda: write.write(work, frame))
+    frame = _stage(work, "write", write.write, frame)
     _run_statements(work, "post_sql", job.node.config.post_sql)
     if job.facts.profile != "off":
-        _stage(work, "profile", lambda: write.profile(work, result))
-    return Result(result if job.consumers else None)
+        _stage(work, "profile", write.profile, frame)
+    return Result(frame if job.consumers else None)
 
 
-def _stage(work: Work, name: str, run: Callable[[], T]) -> T:
+def _stage(
+    work: Work, name: str, run: Callable[Concatenate[Work, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     """Run one stage and say how long it took."""
     work.job.entered(name)
     began = time.perf_counter()
-    value = run()
+    value = run(work, *args, **kwargs)
     seconds = round(time.perf_counter() - began, 6)
     rows = value.rows if isinstance(value, Frame) else None
     work.emit(ev.StageFinished(node=work.key, stage=name, seconds=seconds, rows=rows))

@@ -23,24 +23,48 @@ _PROFILES = ("off", "sample", "full")
 def run(
     select: Annotated[
         list[str] | None,
-        typer.Option("--select", "-s", help="Nodes to run: names, globs, +up, down+, tag:, layer:, pipeline:, state:."),
+        typer.Option(
+            "--select",
+            "-s",
+            help="Nodes to run: names, globs, +up, down+, tag:, layer:, pipeline:, state:.",
+        ),
     ] = None,
-    exclude: Annotated[list[str] | None, typer.Option("--exclude", "-x", help="Nodes to leave out.")] = None,
-    project: Annotated[Path | None, typer.Option("--project", "-p", help="Project folder or YAML file.")] = None,
-    engine: Annotated[str | None, typer.Option(help="duckdb or pandas, instead of the YAML's.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", "-x", help="Nodes to leave out.")
+    ] = None,
+    project: Annotated[
+        Path | None, typer.Option("--project", "-p", help="Project folder or YAML file.")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="duckdb or pandas, instead of the YAML's.")
+    ] = None,
     env: Annotated[str | None, typer.Option(help="Environment of the YAML to apply.")] = None,
-    var: Annotated[list[str] | None, typer.Option("--var", help="Set a variable: name=value.")] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Nodes at once (default: CPUs).")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Bind everything, compute and write nothing.")] = False,
-    sample: Annotated[
-        int | None, typer.Option(min=1, help="Read N rows per source; writes go to a scratch folder.")
+    var: Annotated[
+        list[str] | None, typer.Option("--var", help="Set a variable: name=value.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last failed or killed run.")] = False,
-    run_id: Annotated[str | None, typer.Option("--run-id", help="Name the run (schedulers do).")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Nodes at once (default: CPUs).")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Bind everything, compute and write nothing.")
+    ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Read N rows per source; writes go to a scratch folder."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after the last failed or killed run.")
+    ] = False,
+    run_id: Annotated[
+        str | None, typer.Option("--run-id", help="Name the run (schedulers do).")
+    ] = None,
     profile: Annotated[str, typer.Option(help="Column profiles: off, sample or full.")] = "sample",
-    wait: Annotated[float | None, typer.Option(min=0, help="Seconds to wait for another run to end.")] = None,
+    wait: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to wait for another run to end.")
+    ] = None,
     result_json: Annotated[
-        Path | None, typer.Option("--result-json", help="Write the outcome of every node to this file.")
+        Path | None,
+        typer.Option("--result-json", help="Write the outcome of every node to this file."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what failed.")] = False,
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from odibi import events as ev
@@ -105,16 +104,11 @@ class LiveView(PlainView):
         self._painter.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._stop.set()
         self._painter.join()
         self._paint(final=True)
-        self._live.__exit__(kind, error, trace)
+        self._live.__exit__(*raised)
 
     def _say(self, payload: ev.Payload) -> None:
         return None
@@ -154,8 +148,9 @@ def _screen(state: RunState, room: int | None) -> Any:
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
-    for justify in ("left", "left", "right", "left", "right"):
-        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    justified: tuple[Any, ...] = ("left", "left", "right", "left", "right")
+    for justify in justified:
+        table.add_column(justify=justify, no_wrap=True)
     for node in _fitting(list(state.nodes.values()), room):
         style = _STYLES.get(node.status, "dim")
         symbol, *cells = _cells(node)
@@ -251,7 +246,10 @@ def _failures(state: RunState) -> list[str]:
 def _next(state: RunState, loaded: Loaded) -> list[str]:
     """What a user would type now; only commands that exist."""
     if state.status == "failed":
-        return ["odibi story last          what happened, node by node", "odibi run --resume        go on from here"]
+        return [
+            "odibi story last          what happened, node by node",
+            "odibi run --resume        go on from here",
+        ]
     lines = ["odibi story last          rows, schemas, checks and profiles of every node"]
     nodes = [node for pipeline in loaded.project.pipelines for node in pipeline.nodes]
     tables = [node.name for node in nodes if node.write is not None]

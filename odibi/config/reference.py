@@ -106,7 +106,7 @@ def _type(raw: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "const" in raw:
         return str(raw["const"])
     if "$ref" in raw:
-        return raw["$ref"].rpartition("/")[2]
+        return str(raw["$ref"]).rpartition("/")[2]
     if options := raw.get("anyOf") or raw.get("oneOf"):
         return " or ".join(dict.fromkeys(_type(option, definitions) for option in options))
     if raw.get("type") == "array":

@@ -111,7 +111,7 @@ class _Builder:
         if depth > MAX_DEPTH:
             raise _RefusedError(Problem(at, f"nested deeper than {MAX_DEPTH} levels"))
         if self.count > MAX_VALUES:
-            raise _Refused(
+            raise _RefusedError(
                 Problem(at, f"more than {MAX_VALUES:,} values (aliases counted each time)")
             )
         if isinstance(node, yaml.ScalarNode):
@@ -132,11 +132,7 @@ class _Builder:
             if name == "<<" and key_node.style not in _QUOTED:
                 self._merge(entries, self.build(value_node, at, depth + 1), at)
                 continue
-            if (
-                name in entries
-                and entries[name].key is not None
-                and entries[name].key.line != at.line
-            ):
+            if name in entries and entries[name].where.line != at.line:
                 first = entries[name].where.line
                 self.problems.append(
                     Problem(at, f"key '{name}' is given twice (first in line {first})")

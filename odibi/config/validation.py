@@ -113,7 +113,8 @@ class QuarantineConfig(Model):
     path: str | None = Field(None, description="File of rejected rows.")
     table: str | None = Field(None, description="Table of rejected rows.")
     add_columns: QuarantineColumnsConfig = Field(
-        default_factory=QuarantineColumnsConfig, description="Columns added to rejected rows."
+        default_factory=lambda: QuarantineColumnsConfig(),
+        description="Columns added to rejected rows.",
     )
     retention_days: int | None = Field(90, description="Days to keep rejected rows.")
     max_rows: int | None = Field(None, description="Refused: a quarantine keeps every row.")

@@ -99,7 +99,9 @@ def prepare(loaded: Loaded, request: RunRequest) -> Prepared:
     chosen = select.select(built, request.select, request.exclude, last)
     resumes = ledger.resumable() if request.resume else None
     if request.resume and resumes is None:
-        raise UsageError("there is no failed or interrupted run to resume", hint="run without --resume")
+        raise UsageError(
+            "there is no failed or interrupted run to resume", hint="run without --resume"
+        )
     made = plan.make(
         built,
         chosen,
@@ -157,7 +159,9 @@ def _carry_out(
     for warning in loaded.warnings:
         emit(ev.LogLine(level="WARNING", message=str(warning)))
     engine = open_engine(
-        prepared.engine, loaded.root / ".odibi" / "work" / run_id, loaded.project.performance.model_dump()
+        prepared.engine,
+        loaded.root / ".odibi" / "work" / run_id,
+        loaded.project.performance.model_dump(),
     )
     try:
         facts = RunFacts(

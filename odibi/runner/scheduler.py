@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from odibi import events as ev
 from odibi.engine import Engine, Frame, Session
@@ -51,7 +51,7 @@ class _Running:
 class Outcome:
     """How the run ended: succeeded, failed or cancelled, and the exit code that says so."""
 
-    outcome: str
+    outcome: Literal["succeeded", "failed", "cancelled"]
     exit_code: int
 
 

@@ -22,7 +22,9 @@ def transform(work: Work, frame: Frame | None) -> Frame:
     """The frame after the node's transformer and steps, in this order."""
     config = work.node.config
     if config.transformer:
-        frame = _apply(work, f"transformer {config.transformer}", config.transformer, config.params, frame)
+        frame = _apply(
+            work, f"transformer {config.transformer}", config.transformer, config.params, frame
+        )
     for number, step in enumerate(config.transform.steps if config.transform else (), start=1):
         frame = _step(work, number, step, frame)
     if frame is None:
@@ -87,11 +89,16 @@ def privacy(work: Work, frame: Frame) -> Frame:
     hidden = marked - set(config.declassify)
     present = [column.name for column in frame.schema]
     if missing := sorted(hidden - set(present)):
-        raise EngineError(f"privacy: no column {missing[0]!r} in the result", hint=f"columns: {', '.join(present)}")
+        raise EngineError(
+            f"privacy: no column {missing[0]!r} in the result",
+            hint=f"columns: {', '.join(present)}",
+        )
     if not hidden:
         return frame
     columns = ", ".join(
-        f"{_HIDE[config.method](ident(name), config.salt or '')} AS {ident(name)}" if name in hidden else ident(name)
+        f"{_HIDE[config.method](ident(name), config.salt or '')} AS {ident(name)}"
+        if name in hidden
+        else ident(name)
         for name in present
     )
     return work.sql(f"privacy {config.method}", f"SELECT {columns} FROM df", frame)

@@ -32,7 +32,9 @@ def write(work: Work, frame: Frame) -> Frame:
         return _pass_on(work, frame)
     if config.add_metadata:
         frame = _add_metadata(work, frame)
-    target = _diverted(work, places.target_of(work.facts.loaded, work.node, work.facts.write_id(work.node)))
+    target = _diverted(
+        work, places.target_of(work.facts.loaded, work.node, work.facts.write_id(work.node))
+    )
     if work.job.consumers and not _readable_after(target):
         frame = work.hold(frame)
     work.written = publish(work, frame, target)
@@ -62,7 +64,11 @@ def publish(work: Work, frame: Frame, target: Target) -> Written:
     path = places.display(work.facts.loaded, target.path)
     work.emit(
         ev.WriteIntended(
-            node=work.key, write_id=target.write_id, path=path, format=target.format, mode=target.mode
+            node=work.key,
+            write_id=target.write_id,
+            path=path,
+            format=target.format,
+            mode=target.mode,
         )
     )
     staged = work.session.stage(frame, target)
@@ -134,7 +140,10 @@ def _quarantine_lines(work: Work, report: ReadReport, number: int) -> None:
     if report.rejects is None:
         return
     target = places.bad_lines_target(
-        work.facts.loaded, work.node, work.facts.run_id, work.facts.write_id(work.node, f"lines{number}")
+        work.facts.loaded,
+        work.node,
+        work.facts.run_id,
+        work.facts.write_id(work.node, f"lines{number}"),
     )
     stamped = work.session.sql(
         f"SELECT *, {literal(work.facts.run_id)} AS run_id, {literal(work.key)} AS node FROM df",
@@ -147,7 +156,9 @@ def _reasons(work: Work, report: ReadReport) -> dict[str, int]:
     if report.rejects is None:
         return {}
     query = "SELECT reason, count(*) FROM df GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"
-    return {str(reason): int(n) for reason, n in work.session.fetch(query, {"df": report.rejects}).rows}
+    return {
+        str(reason): int(n) for reason, n in work.session.fetch(query, {"df": report.rejects}).rows
+    }
 
 
 def _first(work: Work, report: ReadReport) -> str:
@@ -220,6 +231,9 @@ def mask_rows(rows: Rows, hidden: set[str]) -> tuple[tuple[Any, ...], ...]:
     """The rows with the values of hidden columns replaced by stars; nulls stay visible as nulls."""
     masks = [name in hidden for name in rows.columns]
     return tuple(
-        tuple(_MASKED if mask and value is not None else value for value, mask in zip(row, masks, strict=True))
+        tuple(
+            _MASKED if mask and value is not None else value
+            for value, mask in zip(row, masks, strict=True)
+        )
         for row in rows.rows
     )
