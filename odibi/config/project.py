@@ -108,14 +108,14 @@ class ProjectConfig(Model):
     owner: str | None = Field(None, description="Who answers for the project.")
     vars: dict[str, Any] = Field(default_factory=dict, description="Values for ${vars.name}.")
     retry: RetryConfig = Field(
-        default_factory=lambda: RetryConfig(), description="Retry settings of all nodes."
+        default_factory=RetryConfig, description="Retry settings of all nodes."
     )
     logging: LoggingConfig = Field(
-        default_factory=lambda: LoggingConfig(), description="What is logged."
+        default_factory=LoggingConfig, description="What is logged."
     )
     alerts: list[AlertConfig] = Field(default_factory=list, description="Who is told what.")
     performance: PerformanceConfig = Field(
-        default_factory=lambda: PerformanceConfig(), description="Settings of the engines."
+        default_factory=PerformanceConfig, description="Settings of the engines."
     )
     environments: dict[str, Any] | None = Field(None, description="Overrides per --env.")
     semantic: dict[str, Any] | None = Field(None, description="Metrics and dimensions (3.x).")

@@ -113,7 +113,7 @@ class QuarantineConfig(Model):
     path: str | None = Field(None, description="File of rejected rows.")
     table: str | None = Field(None, description="Table of rejected rows.")
     add_columns: QuarantineColumnsConfig = Field(
-        default_factory=lambda: QuarantineColumnsConfig(),
+        default_factory=QuarantineColumnsConfig,
         description="Columns added to rejected rows.",
     )
     retention_days: int | None = Field(90, description="Days to keep rejected rows.")
