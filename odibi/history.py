@@ -307,7 +307,7 @@ class History:
     def durations(self, limit: int = 5) -> dict[str, tuple[float, ...]]:
         """Seconds of every node's latest successes, newest first."""
         sql = """SELECT node, seconds FROM (
-            SELECT node, seconds, nodes.finished, row_number() OVER (
+            SELECT node, nodes.seconds, row_number() OVER (
                 PARTITION BY node ORDER BY nodes.finished DESC) AS place
             FROM nodes JOIN runs USING (run_id) WHERE whole AND nodes.status = 'succeeded')
             WHERE place <= ? ORDER BY node, place"""

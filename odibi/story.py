@@ -426,14 +426,22 @@ def publish(story: Story, folder: Path) -> list[Path]:
 def _retain(folder: Path, count: int | None, days: int | None) -> None:
     """Remove published stories beyond the newest `count` of a pipeline, or older than `days`."""
     oldest = datetime.now(UTC) - timedelta(days=days) if days is not None else None
-    for pipeline in (path for path in folder.iterdir() if path.is_dir()):
-        stories = sorted(pipeline.glob("????-??-??/run_*.json"), reverse=True)
-        for place, path in enumerate(stories):
-            too_old = oldest is not None and path.parent.name < f"{oldest:%Y-%m-%d}"
-            if too_old or (count is not None and place >= count):
-                path.unlink(missing_ok=True)
-                with contextlib.suppress(OSError):  # other stories of that day are still there
-                    path.parent.rmdir()
+    first_day = f"{oldest:%Y-%m-%d}" if oldest else ""
+    try:
+        for pipeline in folder.glob("*/"):
+            stories = sorted(pipeline.glob("????-??-??/run_*.json"), reverse=True)
+            for place, path in enumerate(stories):
+                if path.parent.name < first_day or (count is not None and place >= count):
+                    _drop(path)
+    except OSError as error:
+        raise StateError(f"old stories can't be removed: {folder}: {error.strerror}") from error
+
+
+def _drop(path: Path) -> None:
+    """Remove a story, and its day's folder with the last of that day."""
+    path.unlink(missing_ok=True)
+    if not any(path.parent.iterdir()):
+        path.parent.rmdir()
 
 
 def result(state: RunState) -> dict[str, Any]:

@@ -6,6 +6,7 @@ All text from data goes through `safe`; nothing here is rich markup.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -59,6 +60,16 @@ _ENDLESS = Console(width=10_000, file=io.StringIO())
 Justify = Literal["left", "right"]
 
 
+def _text(text: str = "", style: str = "") -> Text:
+    """Text that came from anywhere, harmless: the only way into a page, with `_more` and `_flexible`."""
+    return Text(safe(text), style)
+
+
+def _more(line: Text, text: str, style: str = "") -> Text:
+    """The line with more text at its end."""
+    return line.append(safe(text), style)
+
+
 def _group(parts: Iterable[RenderableType]) -> Group:
     """The parts one below the other; a line that begins with spaces keeps its indent when it wraps."""
     return Group(*map(_hanging, parts))
@@ -74,7 +85,7 @@ def _hanging(part: RenderableType) -> RenderableType:
 def stdout() -> Console:
     """The terminal; a file or program gets lines that are wide enough to be whole."""
     console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and not console.options.size.width > 80:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 160
     return console
 
@@ -91,12 +102,12 @@ def overview(story: Story, width: int) -> RenderableType:
     parts: list[RenderableType] = [
         _heading(story.run),
         *_run_facts(story.run),
-        Text(),
+        _text(),
         _node_table(story.nodes, width),
     ]
     for node in troubled:
-        parts += [Text(), _trouble(node)]
-    parts += [Text(), _advice(story, troubled)]
+        parts += [_text(), _trouble(node)]
+    parts += [_text(), _advice(story, troubled)]
     return _group(parts)
 
 
@@ -105,11 +116,12 @@ def _heading(run: RunStory) -> Text:
     facts = [run.project, run.engine, run.status + took]
     if run.dry_run or run.sample:
         facts.insert(2, "dry run" if run.dry_run else f"sample of {run.sample}")
-    line = Text()
-    line.append(
-        f"{SYMBOLS.get(run.status, '?')} {safe_line(run.run_id)}", STYLES.get(run.status, "")
-    )
-    return line.append("  " + " · ".join(map(safe_line, facts)))
+    return _more(_signed(run.status, run.run_id), "  " + " · ".join(map(safe_line, facts)))
+
+
+def _signed(status: str, name: str) -> Text:
+    """A name behind the sign of its status."""
+    return _text(f"{SYMBOLS.get(status, '?')} {safe_line(name)}", STYLES.get(status, ""))
 
 
 def _run_facts(run: RunStory) -> list[Text]:
@@ -129,8 +141,8 @@ def _run_facts(run: RunStory) -> list[Text]:
         lines.append(f"resumes {run.resume_of}")
     if run.cancelled_by:
         lines.append(f"cancelled by {run.cancelled_by}")
-    warnings = [Text(f"  ! {safe_line(text)}", "yellow") for text in run.warnings]
-    return [Text("  " + safe_line(line), "dim") for line in lines] + warnings
+    warnings = [_text(f"  ! {safe_line(text)}", "yellow") for text in run.warnings]
+    return [_text("  " + safe_line(line), "dim") for line in lines] + warnings
 
 
 def _node_table(nodes: Sequence[NodeStory], width: int) -> Table:
@@ -149,7 +161,7 @@ def _node_table(nodes: Sequence[NodeStory], width: int) -> Table:
     for node in nodes:
         cells: list[Text] = [*_node_cells(node)]
         if width >= _WIDE:
-            cells.append(Text(_bar(node.seconds, longest), "cyan"))
+            cells.append(_text(_bar(node.seconds, longest), "cyan"))
         table.add_row(*cells, _checks_cell(node))
     return table
 
@@ -160,12 +172,12 @@ def _node_cells(node: NodeStory) -> list[Text]:
     rows = node.rows
     aside = rows.quarantined + rows.unreadable if rows else 0
     return [
-        Text(SYMBOLS.get(node.status, "?"), style),
+        _text(SYMBOLS.get(node.status, "?"), style),
         _flexible(node.key, quiet),
-        Text(_count(_came(node))),
-        Text(_count(rows.rows_out if rows else None)),
-        Text(f"{aside:,}" if aside else "", "yellow"),
-        Text(f"{node.seconds:.2f}" if node.seconds is not None else ""),
+        _text(_count(_came(node))),
+        _text(_count(rows.rows_out if rows else None)),
+        _text(f"{aside:,}" if aside else "", "yellow"),
+        _text(f"{node.seconds:.2f}" if node.seconds is not None else ""),
     ]
 
 
@@ -179,10 +191,10 @@ def _came(node: NodeStory) -> int | None:
 def _checks_cell(node: NodeStory) -> Text:
     failed = sum(not check.passed for check in node.checks)
     if not node.checks:
-        return Text()
+        return _text()
     if failed:
-        return Text(f"{failed} of {len(node.checks)} ✗", "yellow")
-    return Text(f"{len(node.checks)} ✓", "green")
+        return _text(f"{failed} of {len(node.checks)} ✗", "yellow")
+    return _text(f"{len(node.checks)} ✓", "green")
 
 
 def _needs_words(node: NodeStory) -> bool:
@@ -198,9 +210,9 @@ def _surprises(drift: Drift | None) -> list[Text]:
     before = safe_line(drift.previous_run)
     lines = _schema_lines(drift.schema_change) if drift.schema_change else []
     if lines:
-        lines.insert(0, Text(f"  columns differ from {before}", "yellow"))
+        lines.insert(0, _text(f"  columns differ from {before}", "yellow"))
     if drift.rows_change is not None and abs(drift.rows_change) >= _SURPRISE:
-        lines.append(Text(f"  {drift.rows_change:+.0%} rows against {before}", "yellow"))
+        lines.append(_text(f"  {drift.rows_change:+.0%} rows against {before}", "yellow"))
     return lines
 
 
@@ -210,25 +222,23 @@ def _trouble(node: NodeStory) -> RenderableType:
     if node.error is not None and node.status == "failed":
         lines += _error_lines(node.error, sql=False)
     elif node.status == "lost":
-        lines.append(Text("  " + safe_line(node.reason)))
+        lines.append(_text("  " + safe_line(node.reason)))
     for retry in node.retries:
         first = safe_line(retry.error.message, 120)
-        lines.append(Text(f"  attempt {retry.attempt} failed: {first}", "dim"))
+        lines.append(_text(f"  attempt {retry.attempt} failed: {first}", "dim"))
     lines += [_check_line(check) for check in node.checks if not check.passed]
     for quarantine in node.quarantines:
         path = safe_line(quarantine.path)
-        lines.append(Text(f"  {quarantine.rows:,} {quarantine.kind} rows set aside: {path}"))
-    lines += [Text(f"  ! {safe_line(text)}", "yellow") for text in node.warnings]
+        lines.append(_text(f"  {quarantine.rows:,} {quarantine.kind} rows set aside: {path}"))
+    lines += [_text(f"  ! {safe_line(text)}", "yellow") for text in node.warnings]
     lines += _surprises(node.drift)
     return _group(lines)
 
 
 def _node_title(node: NodeStory) -> Text:
-    title = Text(
-        f"{SYMBOLS.get(node.status, '?')} {safe_line(node.key)}", STYLES.get(node.status, "")
-    )
+    title = _signed(node.status, node.key)
     if node.error is not None and node.error.file and node.status == "failed":
-        title.append(f"  {_place(node.error)}", "dim")
+        _more(title, f"  {_place(node.error)}", "dim")
     return title
 
 
@@ -238,26 +248,25 @@ def _place(error: Error) -> str:
 
 
 def _error_lines(error: Error, *, sql: bool) -> list[Text]:
-    lines = [Text("  " + line) for line in safe(error.message).splitlines()]
+    lines = [_text("  " + line) for line in safe(error.message).splitlines()]
     if error.hint:
-        lines.append(Text("  → " + safe_line(error.hint), "green"))
+        lines.append(_text("  → " + safe_line(error.hint), "green"))
     if sql and error.sql:
-        lines += [Text("  │ " + line, "dim") for line in safe(error.sql).splitlines()]
+        lines += [_text("  │ " + line, "dim") for line in safe(error.sql).splitlines()]
     if sql and error.traceback:
-        lines += [Text("  " + line, "dim") for line in safe(error.traceback).splitlines()]
+        lines += [_text("  " + line, "dim") for line in safe(error.traceback).splitlines()]
     return lines
 
 
 def _check_line(check: Check) -> Text:
-    line = Text()
-    line.append("  ✓ " if check.passed else "  ✗ ", "green" if check.passed else "yellow")
-    line.append(safe_line(check.check))
+    sign, style = ("  ✓ ", "green") if check.passed else ("  ✗ ", "yellow")
+    line = _more(_text(sign, style), safe_line(check.check), "default")
     facts = [f"{check.phase}, on failure {check.on_fail}"]
     if check.failed_rows:
         facts.insert(0, f"{check.failed_rows:,}{_of(check.failed_rows, check.total_rows)} rows")
     elif check.message and not check.passed:
         facts.insert(0, check.message)
-    return line.append("  " + safe_line(" · ".join(facts)), "dim")
+    return _more(line, "  " + safe_line(" · ".join(facts)), "dim")
 
 
 def _of(part: int, whole: int | None) -> str:
@@ -269,8 +278,8 @@ def _advice(story: Story, troubled: Sequence[NodeStory]) -> Text:
         troubled[0] if troubled else story.nodes[-1] if story.nodes else None
     )
     if node is None:
-        return Text("the run ended before it had a plan", "dim")
-    return Text(f"odibi story show {story.run.run_id} --node {safe_line(node.key)}", "dim")
+        return _text("the run ended before it had a plan", "dim")
+    return _text(f"odibi story show {story.run.run_id} --node {safe_line(node.key)}", "dim")
 
 
 # A node ---------------------------------------------------------------------------------------------
@@ -288,21 +297,21 @@ def node_page(node: NodeStory, run: RunStory, width: int) -> RenderableType:
         ("set aside", _quarantine_section(node)),
         ("written", _writes_section(node)),
         ("attempts", _retries_section(node)),
-        ("warnings", [Text("  ! " + safe_line(text), "yellow") for text in node.warnings]),
+        ("warnings", [_text("  ! " + safe_line(text), "yellow") for text in node.warnings]),
         ("sql", _sql_section(node)),
         ("sample", _sample_section(node, width)),
     ]
     parts: list[RenderableType] = _node_head(node, run)
     for title, content in sections:
         if content:
-            parts += [Text(), Text(title, "bold"), *content]
+            parts += [_text(), _text(title, "bold"), *content]
     return _group(parts)
 
 
 def _node_head(node: NodeStory, run: RunStory) -> list[RenderableType]:
     took = f" in {_seconds(node.seconds)}" if node.seconds is not None else ""
     head = _node_title(node)
-    head.append(f"  {node.status}{took}")
+    _more(head, f"  {node.status}{took}")
     facts = [f"run {run.run_id}", _when(node.started_at)]
     facts += [f"layer {node.layer}"] if node.layer else []
     facts += ["tags " + ", ".join(node.tags)] if node.tags else []
@@ -310,12 +319,12 @@ def _node_head(node: NodeStory, run: RunStory) -> list[RenderableType]:
         facts.append(f"expected {_seconds(node.expected_seconds)}")
     lines = [head]
     if node.description:
-        lines += [Text("  " + line) for line in safe(node.description).splitlines()]
-    lines.append(Text("  " + safe_line(" · ".join(filter(None, facts))), "dim"))
+        lines += [_text("  " + line) for line in safe(node.description).splitlines()]
+    lines.append(_text("  " + safe_line(" · ".join(filter(None, facts))), "dim"))
     if node.upstream:
-        lines.append(Text("  after " + safe_line(", ".join(node.upstream)), "dim"))
+        lines.append(_text("  after " + safe_line(", ".join(node.upstream)), "dim"))
     if node.status not in ("succeeded", "failed", "running"):
-        lines.append(Text("  " + safe_line(node.reason)))
+        lines.append(_text("  " + safe_line(node.reason)))
     return list(lines)
 
 
@@ -328,10 +337,10 @@ def _error_section(node: NodeStory) -> list[RenderableType]:
 def _rows_section(node: NodeStory) -> list[RenderableType]:
     if node.rows is None:
         return []
-    line = Text("  " + safe_line(node.rows.balance))
+    line = _text("  " + safe_line(node.rows.balance))
     if node.rows.balanced is False:
-        line.append("  ✗ doesn't add up", "bold red")
-    return [line.append("  ✓", "green") if node.rows.balanced else line]
+        _more(line, "  ✗ doesn't add up", "bold red")
+    return [_more(line, "  ✓", "green") if node.rows.balanced else line]
 
 
 def _drift_section(drift: Drift | None) -> list[RenderableType]:
@@ -344,22 +353,22 @@ def _drift_section(drift: Drift | None) -> list[RenderableType]:
         before = f"{_seconds(drift.seconds_before)} before"
         table.add_row("time", before, _change(drift.seconds_change))
     lines = _schema_lines(drift.schema_change) if drift.schema_change else []
-    return [Text(f"  {safe_line(drift.previous_run)}", "dim"), _indented(table), *lines]
+    return [_text(f"  {safe_line(drift.previous_run)}", "dim"), _indented(table), *lines]
 
 
 def _change(relative: float | None) -> Text:
     if relative is None or abs(relative) < 0.0005:
-        return Text("same" if relative is not None else "", "dim")
-    return Text(f"{relative:+.1%}", "yellow" if abs(relative) >= 0.5 else "")
+        return _text("same" if relative is not None else "", "dim")
+    return _text(f"{relative:+.1%}", "yellow" if abs(relative) >= 0.5 else "")
 
 
 def _schema_lines(change: SchemaChange) -> list[Text]:
-    lines = [Text(f"  + {safe_line(c.name)} {safe_line(c.type)}", "green") for c in change.added]
-    lines += [Text(f"  - {safe_line(c.name)} {safe_line(c.type)}", "red") for c in change.removed]
+    lines = [_text(f"  + {safe_line(c.name)} {safe_line(c.type)}", "green") for c in change.added]
+    lines += [_text(f"  - {safe_line(c.name)} {safe_line(c.type)}", "red") for c in change.removed]
     for column in change.retyped:
         types = f"{safe_line(column.before)} → {safe_line(column.after)}"
-        lines.append(Text(f"  ~ {safe_line(column.name)} {types}", "yellow"))
-    return lines + ([Text("  columns changed places", "dim")] if change.reordered else [])
+        lines.append(_text(f"  ~ {safe_line(column.name)} {types}", "yellow"))
+    return lines + ([_text("  columns changed places", "dim")] if change.reordered else [])
 
 
 def _stages_section(node: NodeStory, width: int) -> list[RenderableType]:
@@ -371,25 +380,27 @@ def _stages_section(node: NodeStory, width: int) -> list[RenderableType]:
         bar = _bar(stage.seconds, longest, width=min(40, width - 40))
         rows = f"{stage.rows:,} rows" if stage.rows is not None else ""
         seconds = _seconds(stage.seconds)
-        table.add_row(Text(safe_line(stage.stage)), seconds, Text(bar, "cyan"), Text(rows, "dim"))
+        table.add_row(
+            _text(safe_line(stage.stage)), seconds, _text(bar, "cyan"), _text(rows, "dim")
+        )
     return [_indented(table)]
 
 
 def _columns_section(node: NodeStory, width: int) -> list[RenderableType]:
     """Schema and profile in one table: what came, what is new (+), what changed its type (~)."""
     if node.schema_out is None:
-        return [Text("  " + _column_list(node.schema_in))] if node.schema_in else []
+        return [_text("  " + _column_list(node.schema_in))] if node.schema_in else []
     change = node.schema_change or SchemaChange()
     table = _table(_column_headings(node.profile, width), flexible="type")
     for column in node.schema_out:
         table.add_row(*_column_cells(column, change), *_profile_cells(node, column.name, width))
     for column in change.removed:
         name, kind = safe_line(column.name, 32), safe_line(column.type)
-        table.add_row(Text("-", "red"), Text(name, "dim"), _flexible(kind, "dim"))
+        table.add_row(_text("-", "red"), _text(name, "dim"), _flexible(kind, "dim"))
     note = []
     if node.profile and not node.profile.full:
         sampled = f"{node.profile.sampled:,} sampled rows"
-        note.append(Text(f"  ≈ and values: of {sampled}", "dim"))
+        note.append(_text(f"  ≈ and values: of {sampled}", "dim"))
     return [_indented(table), *note]
 
 
@@ -403,12 +414,12 @@ def _column_headings(profile: Profile | None, width: int) -> list[tuple[str, Jus
 
 def _column_cells(column: Column, change: SchemaChange) -> list[Text]:
     before = {c.name: c.before for c in change.retyped}.get(column.name)
-    name, kind = Text(safe_line(column.name, 32)), _flexible(column.type)
+    name, kind = _text(safe_line(column.name, 32)), _flexible(column.type)
     if column in change.added:
-        return [Text("+", "green"), name, kind]
+        return [_text("+", "green"), name, kind]
     if before is not None:
-        return [Text("~", "yellow"), name, _flexible(f"{before} → {column.type}")]
-    return [Text(), name, kind]
+        return [_text("~", "yellow"), name, _flexible(f"{before} → {column.type}")]
+    return [_text(), name, kind]
 
 
 def _profile_cells(node: NodeStory, column: str, width: int) -> list[Text]:
@@ -417,13 +428,17 @@ def _profile_cells(node: NodeStory, column: str, width: int) -> list[Text]:
     if profile is None or node.profile is None:
         return []
     rows = node.rows.rows_out if node.rows else None
-    nulls = Text(_count(profile.nulls) if profile.nulls else "", "yellow")
+    nulls = _text(_count(profile.nulls) if profile.nulls else "", "yellow")
     if profile.nulls and rows:
-        nulls.append(f" {profile.nulls / rows:.0%}", "dim")
+        _more(nulls, f" {profile.nulls / rows:.0%}", "dim")
     about = "" if node.profile.full else "≈"
     distinct = f"{about}{profile.distinct:,}" if profile.distinct is not None else ""
-    cells = [nulls, Text(distinct), *(Text(_short(t)) for t in (profile.minimum, profile.maximum))]
-    return [*cells, Text(_values(profile), "cyan")] if width >= _WIDE else cells
+    cells = [
+        nulls,
+        _text(distinct),
+        *(_text(_short(t)) for t in (profile.minimum, profile.maximum)),
+    ]
+    return [*cells, _text(_values(profile), "cyan")] if width >= _WIDE else cells
 
 
 def _short(text: str | None) -> str:
@@ -457,7 +472,7 @@ def _checks_section(node: NodeStory, width: int) -> list[RenderableType]:
     for check in node.checks:
         parts.append(_check_line(check))
         if check.message and check.failed_rows:
-            parts.append(Text("      " + safe_line(check.message), "dim"))
+            parts.append(_text("      " + safe_line(check.message), "dim"))
         if check.sample is not None:
             parts.append(Padding.indent(_rows_table(check.sample, width - 6), 6))
     return parts
@@ -467,9 +482,9 @@ def _quarantine_section(node: NodeStory) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for quarantine in node.quarantines:
         path = safe_line(quarantine.path)
-        parts.append(Text(f"  {quarantine.rows:,} {quarantine.kind} rows → {path}"))
+        parts.append(_text(f"  {quarantine.rows:,} {quarantine.kind} rows → {path}"))
         for reason, count in quarantine.reasons.items():
-            parts.append(Text(f"    {count:,}  {safe_line(reason)}", "dim"))
+            parts.append(_text(f"    {count:,}  {safe_line(reason)}", "dim"))
     return parts
 
 
@@ -482,16 +497,16 @@ def _writes_section(node: NodeStory) -> list[RenderableType]:
             facts += [f"version {write.version}"] if write.version is not None else []
         else:
             facts.append("begun, not published")
-        line = Text("  " + safe_line(write.path))
-        parts.append(line.append("  " + " · ".join(filter(None, facts)), "dim"))
+        line = _text("  " + safe_line(write.path))
+        parts.append(_more(line, "  " + " · ".join(filter(None, facts)), "dim"))
     return parts
 
 
 def _retries_section(node: NodeStory) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for retry in node.retries:
-        parts.append(Text(f"  attempt {retry.attempt} failed, next after {_seconds(retry.delay)}"))
-        parts += [Text("    ").append_text(line) for line in _error_lines(retry.error, sql=False)]
+        parts.append(_text(f"  attempt {retry.attempt} failed, next after {_seconds(retry.delay)}"))
+        parts += [_text("    ").append_text(line) for line in _error_lines(retry.error, sql=False)]
     return parts
 
 
@@ -505,7 +520,7 @@ def _sql_section(node: NodeStory) -> list[RenderableType]:
         code = safe(step.sql).strip()
         block = Syntax(code, "sql", theme="ansi_dark", background_color="default", word_wrap=True)
         parts += [
-            Text("  " + safe_line(step.step), "dim"),
+            _text("  " + safe_line(step.step), "dim"),
             Padding(block, (0, 0, 0, 4), expand=False),
         ]
     return parts
@@ -527,13 +542,13 @@ def _rows_table(rows: Rows, width: int) -> Table:
     shown = rows.rows[: max(1, (width - 26) // 34)]
     table = _table([("", "left")] * (1 + len(shown)))
     for number, name in enumerate(rows.columns):
-        cells = (_cell(row[number]) if number < len(row) else Text() for row in shown)
-        table.add_row(Text(safe_line(name, 24), "dim"), *cells)
+        cells = (_cell(row[number]) if number < len(row) else _text() for row in shown)
+        table.add_row(_text(safe_line(name, 24), "dim"), *cells)
     return table
 
 
 def _cell(value: object) -> Text:
-    return Text("null", "dim") if value is None else Text(safe_line(value, 32))
+    return _text("null", "dim") if value is None else _text(safe_line(value, 32))
 
 
 # Many runs ------------------------------------------------------------------------------------------
@@ -542,7 +557,7 @@ def _cell(value: object) -> Text:
 def runs(summaries: Sequence[RunSummary], width: int, *, bars: bool = False) -> RenderableType:
     """Runs in lines, newest first; with `bars` how long each took."""
     if not summaries:
-        return Text("nothing has run yet; `odibi run` runs the project", "dim")
+        return _text("nothing has run yet; `odibi run` runs the project", "dim")
     longest = max((run.seconds or 0.0 for run in summaries), default=0.0)
     narrow = width < _WIDE
     table = _table(_run_headings(aside=not (narrow and bars), bars=bars), flexible="")
@@ -552,7 +567,7 @@ def runs(summaries: Sequence[RunSummary], width: int, *, bars: bool = False) -> 
             del cells[5]  # the bars need the room more
         if bars:
             bar = _bar(run.seconds, longest, width=10 if narrow else _BAR)
-            cells.append(Text(bar, STYLES.get(run.status, "")))
+            cells.append(_text(bar, STYLES.get(run.status, "")))
         table.add_row(*cells, _flexible(_remark(run), "dim"))
     return table
 
@@ -570,13 +585,13 @@ def _run_cells(run: RunSummary) -> list[Text]:
     done = run.succeeded + run.reused
     aside = run.quarantined + run.unreadable
     return [
-        Text(SYMBOLS.get(run.status, "?"), STYLES.get(run.status, "")),
-        Text(safe_line(run.run_id)),
-        Text(f"{run.started:%Y-%m-%d %H:%M}" if run.started else ""),
-        Text(f"{done}/{run.nodes}"),
-        Text(f"{run.rows_written:,}"),
-        Text(f"{aside:,}" if aside else "", "yellow"),
-        Text(f"{run.seconds:.2f}" if run.seconds is not None else ""),
+        _text(SYMBOLS.get(run.status, "?"), STYLES.get(run.status, "")),
+        _text(safe_line(run.run_id)),
+        _text(f"{run.started:%Y-%m-%d %H:%M}" if run.started else ""),
+        _text(f"{done}/{run.nodes}"),
+        _text(f"{run.rows_written:,}"),
+        _text(f"{aside:,}" if aside else "", "yellow"),
+        _text(f"{run.seconds:.2f}" if run.seconds is not None else ""),
     ]
 
 
@@ -595,7 +610,7 @@ def _remark(run: RunSummary) -> str:
 def node_runs(node: str, records: Sequence[NodeSummary], width: int) -> RenderableType:
     """A node's successes, newest first: rows and seconds as bars, and when its columns changed."""
     if not records:
-        return Text(f"{safe_line(node)} has not succeeded yet", "dim")
+        return _text(f"{safe_line(node)} has not succeeded yet", "dim")
     most = max(record.rows_out or 0 for record in records)
     longest = max(record.seconds or 0.0 for record in records)
     table = _table(
@@ -613,14 +628,14 @@ def node_runs(node: str, records: Sequence[NodeSummary], width: int) -> Renderab
         assert record is not None
         changed = before is not None and record.schema_hash != before.schema_hash
         table.add_row(
-            Text(safe_line(record.run_id)),
+            _text(safe_line(record.run_id)),
             _count(record.rows_out),
-            Text(_bar(record.rows_out, most, width=size), "green"),
+            _text(_bar(record.rows_out, most, width=size), "green"),
             f"{record.seconds:.2f}" if record.seconds is not None else "",
-            Text(_bar(record.seconds, longest, width=size), "cyan"),
-            Text("columns changed" if changed else "", "yellow"),
+            _text(_bar(record.seconds, longest, width=size), "cyan"),
+            _text("columns changed" if changed else "", "yellow"),
         )
-    return _group([Text(safe_line(node), "bold"), table])
+    return _group([_text(safe_line(node), "bold"), table])
 
 
 # Two runs -------------------------------------------------------------------------------------------
@@ -629,47 +644,46 @@ def node_runs(node: str, records: Sequence[NodeSummary], width: int) -> Renderab
 def diff(found: StoryDiff) -> RenderableType:
     """What changed from one run to another; nodes without a change are only counted."""
     changed = [node for node in found.nodes if node.changed]
-    head = Text(f"{safe_line(found.before)} → {safe_line(found.after)}", "bold")
-    head.append(f"  {_arrow(*found.status)}", "dim")
+    head = _text(f"{safe_line(found.before)} → {safe_line(found.after)}", "bold")
+    _more(head, f"  {_arrow(*found.status)}", "dim")
     parts: list[RenderableType] = [head, _times(found)]
     for node in changed:
-        parts += [Text(), *_node_diff(node)]
+        parts += [_text(), *_node_diff(node)]
     same = len(found.nodes) - len(changed)
-    parts += [Text(), Text(f"{same} of {len(found.nodes)} nodes without a change", "dim")]
+    parts += [_text(), _text(f"{same} of {len(found.nodes)} nodes without a change", "dim")]
     return _group(parts)
 
 
 def _times(found: StoryDiff) -> Text:
     before, after = found.seconds
     if before is None or after is None:
-        return Text()
-    return Text(f"  {_seconds(before)} → {_seconds(after)}", "dim")
+        return _text()
+    return _text(f"  {_seconds(before)} → {_seconds(after)}", "dim")
 
 
 def _node_diff(node: NodeDiff) -> list[RenderableType]:
-    status = node.status[1] or node.status[0] or ""
-    lines = [Text(f"{SYMBOLS.get(status, '?')} {safe_line(node.key)}", STYLES.get(status, ""))]
+    lines = [_signed(node.status[1] or node.status[0] or "", node.key)]
     if node.only:
-        lines.append(Text(f"  only in the run {node.only}", "dim"))
+        lines.append(_text(f"  only in the run {node.only}", "dim"))
         return list(lines)
     if node.status[0] != node.status[1]:
-        lines.append(Text("  " + _arrow(*node.status)))
+        lines.append(_text("  " + _arrow(*node.status)))
     if node.rows[0] != node.rows[1]:
         lines.append(_rows_diff(*node.rows))
     if node.set_aside[0] != node.set_aside[1]:
-        lines.append(Text(f"  set aside {node.set_aside[0]:,} → {node.set_aside[1]:,}"))
+        lines.append(_text(f"  set aside {node.set_aside[0]:,} → {node.set_aside[1]:,}"))
     lines += _schema_lines(node.schema_change) if node.schema_change else []
-    lines += [Text(f"  ✗ {safe_line(name)} fails now", "yellow") for name in node.newly_failing]
-    lines += [Text(f"  ✓ {safe_line(name)} holds again", "green") for name in node.mended]
+    lines += [_text(f"  ✗ {safe_line(name)} fails now", "yellow") for name in node.newly_failing]
+    lines += [_text(f"  ✓ {safe_line(name)} holds again", "green") for name in node.mended]
     if node.fingerprint_changed:
-        lines.append(Text("  its configuration, code or inputs changed", "dim"))
+        lines.append(_text("  its configuration, code or inputs changed", "dim"))
     return list(lines)
 
 
 def _rows_diff(before: int | None, after: int | None) -> Text:
-    line = Text(f"  rows {_count(before) or '?'} → {_count(after) or '?'}")
+    line = _text(f"  rows {_count(before) or '?'} → {_count(after) or '?'}")
     if before and after is not None:
-        line.append("  ").append_text(_change((after - before) / before))
+        _more(line, "  ").append_text(_change((after - before) / before))
     return line
 
 
@@ -689,7 +703,7 @@ def _table(columns: Sequence[tuple[str, Justify]], flexible: str | None = None) 
     last = max((n for n, (name, _) in enumerate(columns) if name == flexible), default=None)
     for number, (name, justify) in enumerate(columns):
         # Rich takes room from columns that may wrap first; their cells themselves never do.
-        table.add_column(Text(name), justify=justify, no_wrap=number != last, overflow="ellipsis")
+        table.add_column(_text(name), justify=justify, no_wrap=number != last, overflow="ellipsis")
     return table
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odibi.redact import Redactor
 
 from odibi import events as ev
 from odibi.errors import StateError, UsageError
@@ -21,6 +20,7 @@ from odibi.event_log import EventLog
 from odibi.history import History
 from odibi.ledger import Ledger, _base36
 from odibi.processes import this_writer
+from odibi.redact import Redactor
 from tests.core.recorded import (
     GONE,
     RUN_ID,
@@ -368,6 +368,38 @@ def test_a_failed_run_can_be_resumed_and_its_origin_is_known(tmp_path: Path) -> 
     assert ledger.origin_of("two") == "zero"
     record(tmp_path, "three", simple_run("three"), START + days(3))
     assert ledger.resumable() is None
+
+
+def test_what_a_plan_hears_of_earlier_runs(tmp_path: Path) -> None:
+    for n, run_id in enumerate(["first", "second"]):
+        record(tmp_path, run_id, simple_run(run_id), START + days(n))
+    record(tmp_path, "third", simple_run("third", outcome="failed"), START + days(2))
+    reused = plan(
+        planned("b.y"), planned("a.x", action="reuse"), run_id="fourth", resume_of="third"
+    )
+    record(tmp_path, "fourth", [GONE, reused, ev.RunStarted(jobs=1)], START + days(3))
+    last = Ledger(tmp_path).last_state()
+    a = last.nodes["a.x"]
+    assert (a.outcome, a.run_id, a.success_run) == ("failed", "third", "second")
+    assert (a.fingerprint, a.seconds) == ("f-a.x", (1.5, 1.5))
+    assert a.finished_at is not None
+    assert START + days(1) < a.finished_at < START + days(1.1)
+    b = last.nodes["b.y"]
+    assert (b.outcome, b.run_id, b.success_run, b.seconds) == ("queued", "fourth", None, ())
+    assert last.resumes == ("fourth", "third")
+    assert last.planned == {"a.x", "b.y"}
+
+
+def test_a_plan_is_refused_what_a_damaged_log_would_have_said(tmp_path: Path) -> None:
+    record(tmp_path, "bad", simple_run("bad"))
+    record(tmp_path, "good", simple_run("good"), START + days(1))
+    path = tmp_path / ".odibi" / "runs" / "bad" / "events.jsonl"
+    path.write_bytes(b"{}\n" + path.read_bytes())
+    ledger = Ledger(tmp_path)
+    with pytest.raises(StateError, match="run bad is damaged"):
+        ledger.last_state()
+    ledger.remove("bad")
+    assert set(ledger.last_state().nodes) == {"a.x"}
 
 
 def test_pruning_keeps_the_newest_and_what_stored_tables_came_from(tmp_path: Path) -> None:
