@@ -1,0 +1,131 @@
+"""Write the generated pages: every key of odibi.yaml, and every built-in with its example.
+
+python docs/make_reference.py            write them
+python docs/make_reference.py --check    exit 1 when they are stale
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from odibi import config
+from odibi.config import KeyDoc
+
+HERE = Path(__file__).parent
+_NOTE = "<!-- written by docs/make_reference.py: `make docs` -->"
+_INTRO = """\
+# odibi.yaml, key by key
+
+{note}
+
+The language is that of Odibi 3.x with extensions; [compat.md](compat.md) says where it differs. `odibi explain nodes.write.mode` shows the same for one key, `odibi schema config` is the JSON Schema for editors.
+
+Paths of a connection are relative to the YAML's folder, paths of nodes to their connection, SQL files to the YAML that names them. `${{NAME}}` is an environment variable (`${{NAME:-default}}` with a default), `${{vars.x}}` a variable of the project, `${{date:today}}` a date. `?` marks what may also be null.
+"""
+_SECTIONS = {
+    "": "Project",
+    "connections": "Connections",
+    "pipelines": "Pipelines",
+    "nodes": "Nodes",
+    "nodes.read": "Read",
+    "nodes.transform": "Transform",
+    "nodes.write": "Write",
+    "nodes.validation": "Validation",
+}
+_KINDS = {"connections": "connections.", "nodes.validation": "nodes.validation.tests."}
+_SAME = ("nodes.inputs.", "nodes.contracts.")  # as nodes.read. and nodes.validation.tests.
+
+
+def configuration() -> str:
+    """The page about keys."""
+    keys = [key for key in config.reference() if not key.path.startswith(_SAME)]
+    parts = [_INTRO.format(note=_NOTE)]
+    for prefix, title in _SECTIONS.items():
+        parts.append(f"## {title}\n")
+        for heading, group in _groups(
+            prefix, [key for key in keys if _section(key.path) == prefix]
+        ):
+            parts += [f"### {heading}\n"] if heading else []
+            parts.append(_table(prefix, group))
+    return "\n".join(parts)
+
+
+def _section(path: str) -> str:
+    """The longest section whose keys this one belongs to; a section's own key stays with its parent."""
+    return max((name for name in _SECTIONS if path.startswith(f"{name}." if name else "")), key=len)
+
+
+def _groups(prefix: str, keys: Sequence[KeyDoc]) -> Iterator[tuple[str, list[KeyDoc]]]:
+    """Keys as they come; those of a kind of connection or test under the name of the kind."""
+    kinds: dict[str, list[KeyDoc]] = {"": []}
+    before_type: list[KeyDoc] = []
+    kind = ""
+    for key in keys:
+        name = key.path.removeprefix(_KINDS.get(prefix, "-"))
+        if name == key.path:
+            kinds[""].append(key)
+        elif name == "type":
+            kind = "any other type" if key.type == "text" else f"`type: {key.type}`"
+            kinds[kind], before_type = before_type, []
+        elif name in ("name", "on_fail"):  # these two stand before the type
+            before_type.append(key)
+        else:
+            kinds[kind].append(key)
+    yield from ((heading, group) for heading, group in kinds.items() if group)
+
+
+def _table(prefix: str, keys: Iterable[KeyDoc]) -> str:
+    lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for key in keys:
+        name = key.path.removeprefix(f"{prefix}.") if prefix else key.path
+        lines.append(f"| `{name}` | {_type(key)} | {_default(key)} | {_cell(key.description)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _type(key: KeyDoc) -> str:
+    """The type without names of our classes: to a user all of them are maps."""
+    if key.choices:
+        return " / ".join(f"`{choice}`" for choice in key.choices) + (
+            "?" if "null" in key.type else ""
+        )
+    words = re.sub(r"\bNodeRef\b", "$pipeline.node", key.type)
+    words = re.sub(r"\b[A-Z]\w+\b", "map", words)
+    return _cell(re.sub(r"map(?: or map)+", "map", words).replace(" or null", "?"))
+
+
+def _default(key: KeyDoc) -> str:
+    if key.required:
+        return "**required**"
+    text = {"True": "true", "False": "false"}.get(str(key.default), key.default)
+    return "" if text is None else f"`{text}`"
+
+
+def _cell(text: str) -> str:
+    return (
+        text.replace("|", "\\|").replace("\n", " ").removesuffix(" (ours).").removesuffix(" (ours)")
+    )
+
+
+PAGES = {"configuration.md": configuration}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pages, or with --check say which are stale."""
+    stale = []
+    for name, make in PAGES.items():
+        page, text = HERE / name, make().rstrip() + "\n"
+        if not page.exists() or page.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in arguments:
+                page.write_text(text, encoding="utf-8")
+    if stale:
+        word = "stale" if "--check" in arguments else "written"
+        print(f"{word}: {', '.join(stale)}")  # noqa: T201 - this is a script
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
