@@ -71,13 +71,18 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class NodeSummary:
-    """One node of one run in a line. `action` is the plan's; `schema` are (name, type) pairs."""
+    """One node of one run in a line. `action` is the plan's; `schema` are (name, type) pairs.
+
+    `began` and `whole` are the run's, repeated here so that one table answers for a node.
+    """
 
     run_id: str
     node: str
     position: int
     action: str
     status: str
+    began: datetime | None = None
+    whole: bool = True
     layer: str | None = None
     attempt: int = 0
     started: datetime | None = None
@@ -136,19 +141,21 @@ def summarise(run_id: str, stamp: str, state: RunState) -> tuple[RunSummary, lis
         selection=plan.selection if plan else (),
         command=plan.command if plan else (),
     )
-    nodes = [_summary(run_id, n, node) for n, node in enumerate(state.nodes.values())]
+    nodes = [_summary(run, n, node) for n, node in enumerate(state.nodes.values())]
     return run, nodes
 
 
-def _summary(run_id: str, position: int, node: NodeState) -> NodeSummary:
+def _summary(run: RunSummary, position: int, node: NodeState) -> NodeSummary:
     counts, written = node.counts, [w for w in node.writes if w.committed]
     passed = sum(check.passed for check in node.checks)
     return NodeSummary(
-        run_id=run_id,
+        run_id=run.run_id,
         node=node.key,
         position=position,
         action=node.plan.action,
         status=node.status,
+        began=run.started,
+        whole=run.whole,
         layer=node.plan.layer,
         attempt=node.attempt,
         started=node.first_started,
@@ -184,9 +191,9 @@ class DamagedIndexError(StateError):
     """The index file isn't a readable database any more; it can be rebuilt."""
 
 
-_LAYOUT = 2  # change it with the columns: an index of another layout is rebuilt
+_LAYOUT = 3  # change it with the columns: an index of another layout is rebuilt
 _JSON_FIELDS = frozenset({"schema", "selection", "command", "outputs"})
-_TIME_FIELDS = frozenset({"started", "finished"})
+_TIME_FIELDS = frozenset({"started", "finished", "began"})
 _FLAG_FIELDS = frozenset({"dry_run", "whole"})
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _Record = TypeVar("_Record", RunSummary, NodeSummary)
@@ -210,7 +217,9 @@ def _insert(table: str, record: type[Any]) -> str:
 _INSERT_RUN = _insert("runs", RunSummary)
 _INSERT_NODE = _insert("nodes", NodeSummary)
 # Runs in the order in which they began; ids that a scheduler chose needn't sort by time.
-_NEWEST_FIRST = "ORDER BY runs.started DESC, runs.run_id DESC"
+_NEWEST_FIRST = "ORDER BY started DESC, run_id DESC"
+_NEWEST_NODE = "ORDER BY began DESC, run_id DESC"
+_SUCCESSES = "WHERE node = ? AND whole AND status = 'succeeded'"
 
 
 class History:
@@ -240,7 +249,7 @@ class History:
             self._db.execute("DROP TABLE IF EXISTS nodes")
             self._db.execute(_ddl("runs", RunSummary, "run_id"))
             self._db.execute(_ddl("nodes", NodeSummary, "run_id, node"))
-            self._db.execute("CREATE INDEX nodes_by_name ON nodes (node, finished)")
+            self._db.execute("CREATE INDEX nodes_by_name ON nodes (node, began, run_id)")
             self._db.execute(f"PRAGMA user_version={_LAYOUT}")
         return True
 
@@ -283,38 +292,41 @@ class History:
         sql = "SELECT * FROM nodes WHERE run_id = ? ORDER BY position"
         return [_record(NodeSummary, row) for row in self._ask(sql, run_id)]
 
+    def names(self) -> list[str]:
+        """Every node that any run knew, sorted."""
+        sql = """WITH RECURSIVE known (node) AS (
+            SELECT min(node) FROM nodes UNION ALL
+            SELECT (SELECT min(node) FROM nodes WHERE nodes.node > known.node) FROM known
+            WHERE node IS NOT NULL)
+            SELECT node FROM known WHERE node IS NOT NULL"""  # hops over the index, not all rows
+        return [name for (name,) in self._ask(sql)]
+
     def of_node(
         self, node: str, *, before: datetime | None = None, limit: int = 50
     ) -> list[NodeSummary]:
-        """What a node did in whole runs where it succeeded, newest first; before a time when given."""
-        sql = """SELECT nodes.* FROM nodes JOIN runs USING (run_id)
-            WHERE node = ? AND nodes.status = 'succeeded' AND whole AND nodes.finished < ?
-            ORDER BY nodes.finished DESC LIMIT ?"""
+        """A node's successes in whole runs, newest first; of runs that began before a time when given."""
         until = "9999" if before is None else _time_text(before)
+        sql = f"SELECT * FROM nodes {_SUCCESSES} AND began < ? {_NEWEST_NODE} LIMIT ?"
         return [_record(NodeSummary, row) for row in self._ask(sql, node, until, limit)]
 
     def latest(self, *, succeeded: bool = False) -> list[NodeSummary]:
         """Of every node its latest appearance in a whole run that was to run it, or its latest success."""
-        wanted = "nodes.status = 'succeeded'" if succeeded else "action = 'run'"
-        sql = f"""SELECT * FROM nodes WHERE rowid IN (
-            SELECT id FROM (
-                SELECT nodes.rowid AS id, row_number() OVER (
-                    PARTITION BY node ORDER BY runs.started DESC, runs.run_id DESC) AS place
-                FROM nodes JOIN runs USING (run_id) WHERE whole AND {wanted})
-            WHERE place = 1) ORDER BY node"""
-        return [_record(NodeSummary, row) for row in self._ask(sql)]
+        wanted = _SUCCESSES if succeeded else "WHERE node = ? AND whole AND action = 'run'"
+        sql = f"SELECT * FROM nodes {wanted} {_NEWEST_NODE} LIMIT 1"
+        rows = (row for name in self.names() for row in self._ask(sql, name))
+        return [_record(NodeSummary, row) for row in rows]
 
-    def durations(self, limit: int = 5) -> dict[str, tuple[float, ...]]:
-        """Seconds of every node's latest successes, newest first."""
-        sql = """SELECT node, seconds FROM (
-            SELECT node, nodes.seconds, row_number() OVER (
-                PARTITION BY node ORDER BY nodes.finished DESC) AS place
-            FROM nodes JOIN runs USING (run_id) WHERE whole AND nodes.status = 'succeeded')
-            WHERE place <= ? ORDER BY node, place"""
-        found: dict[str, tuple[float, ...]] = {}
-        for node, seconds in self._ask(sql, limit):
-            found[node] = (*found.get(node, ()), seconds)
-        return found
+    def durations(self, node: str, limit: int = 5) -> tuple[float, ...]:
+        """Seconds of a node's latest successes, newest first."""
+        sql = f"SELECT seconds FROM nodes {_SUCCESSES} {_NEWEST_NODE} LIMIT ?"
+        return tuple(seconds for (seconds,) in self._ask(sql, node, limit) if seconds is not None)
+
+    def row_counts(self, node: str, limit: int) -> list[tuple[datetime, int]]:
+        """When a node's latest successes ended and with how many rows, newest first."""
+        sql = f"""SELECT finished, rows_out FROM nodes {_SUCCESSES}
+            AND rows_out IS NOT NULL AND finished IS NOT NULL {_NEWEST_NODE} LIMIT ?"""
+        rows = self._ask(sql, node, limit)
+        return [(datetime.fromisoformat(finished), count) for finished, count in rows]
 
     def dump(self) -> list[tuple[Any, ...]]:
         """Everything in the index, in a fixed order."""

@@ -117,9 +117,8 @@ class Ledger:
         """Rows that a node's earlier successes had, newest first, as the validation stage asks for it."""
         from odibi.node import Past  # the ledger is also read by those who run nothing
 
-        records = self._ask(lambda history: history.of_node(node, limit=_PAST_RUNS))
-        rows = ((r.finished, r.rows_out) for r in records)
-        return Past(tuple((at, n) for at, n in rows if at is not None and n is not None))
+        counts = self._ask(lambda history: history.row_counts(node, _PAST_RUNS))
+        return Past(tuple(counts))
 
     def last_state(self) -> LastState:
         """What a plan wants to know of earlier runs. Raises StateError when a run's log is damaged."""
@@ -128,7 +127,6 @@ class Ledger:
         if broken := next((run for run in self.runs() if run.status == "damaged"), None):
             raise _damaged(broken)
         good = {n.node: n for n in self._ask(lambda history: history.latest(succeeded=True))}
-        seconds = self._ask(lambda history: history.durations())
         nodes = {
             last.node: NodeLast(
                 outcome=last.status,
@@ -136,13 +134,16 @@ class Ledger:
                 success_run=good[last.node].run_id if last.node in good else None,
                 finished_at=good[last.node].finished if last.node in good else None,
                 fingerprint=good[last.node].fingerprint if last.node in good else None,
-                seconds=seconds.get(last.node, ()),
+                seconds=self._durations(last.node),
             )
             for last in self._ask(lambda history: history.latest())
         }
         chain = self._resumes()
         planned = self.nodes(chain[0]) if chain else []
         return LastState(nodes, chain, frozenset(n.node for n in planned if n.action != "skip"))
+
+    def _durations(self, node: str) -> tuple[float, ...]:
+        return self._ask(lambda history: history.durations(node))
 
     def resumable(self) -> str | None:
         """The latest whole run if it failed, was cancelled or died; else None."""
