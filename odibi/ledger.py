@@ -223,11 +223,12 @@ class Ledger:
 
     def _make_home(self) -> None:
         """The folder, with a note to git that nothing in it is source."""
-        if self.path.is_dir():
+        note = self.path / ".gitignore"
+        if note.exists():
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
+            note.write_text("*\n", encoding="utf-8")
         except OSError as error:
             raise StateError(
                 f"the ledger can't be written: {self.path}: {error.strerror}"

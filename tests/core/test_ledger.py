@@ -19,6 +19,7 @@ from odibi.errors import StateError, UsageError
 from odibi.event_log import EventLog
 from odibi.history import History
 from odibi.ledger import Ledger, _base36
+from odibi.locks import acquire
 from odibi.processes import this_writer
 from odibi.redact import Redactor
 from tests.core.recorded import (
@@ -425,3 +426,9 @@ def test_a_running_run_is_never_pruned(tmp_path: Path) -> None:
         log.emit(ev.RunStarted(jobs=1))
         record(tmp_path, "r2", simple_run("r2"), datetime.now(UTC) + days(1))
         assert ledger.prune(keep=0, days=0) == []
+
+
+def test_git_is_told_to_keep_out_whoever_makes_the_folder(tmp_path: Path) -> None:
+    with acquire(tmp_path):
+        Ledger(tmp_path).runs()
+    assert (tmp_path / ".odibi" / ".gitignore").read_text() == "*\n"
