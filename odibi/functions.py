@@ -116,7 +116,7 @@ def _import(path: Path) -> None:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever a user's module raises is the user's to hear
+    except Exception as error:
         raise UsageError(f"{_place(path, error)}: {type(error).__name__}: {error}") from error
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from odibi import places
 from odibi.engine import Frame
 from odibi.errors import EngineError, NodeError
+from odibi.stages.write import put_aside
 from odibi.transforms import BuildContext, Builtin, registry
 from odibi.transforms.sql import ident, literal
 
@@ -75,9 +76,26 @@ def _build(work: Work, label: str, builtin: Builtin, frame: Frame | None) -> Fra
         tables={name: table.schema for name, table in work.tables.items()},
         fetch=lambda query: work.session.fetch(query, visible),
         run_at=work.facts.started_at,
+        warn=work.warn,
     )
     work.counts.declare(builtin.cardinality)
-    return work.sql(label, builtin.build(context), frame)
+    result = work.sql(label, builtin.build(context), frame)
+    if (rejected := builtin.rejected(context)) is not None and not work.facts.dry:
+        _set_aside(work, builtin, work.sql(f"{label} rejected", rejected, frame))
+    return result
+
+
+def _set_aside(work: Work, builtin: Builtin, frame: Frame) -> None:
+    """Rows that a pattern rejects go to the quarantine which its params name."""
+    target = places.quarantine_target(
+        work.facts.loaded, builtin.quarantine, work.facts.write_id(work.node, "rejected")
+    )
+    held = work.hold(frame)
+    if held.rows:
+        query = "SELECT _rejection_reason, count(*) FROM df GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"
+        reasons = {str(why): int(n) for why, n in work.session.fetch(query, {"df": held}).rows}
+        put_aside(work, held, target, "validation", reasons)
+        work.counts.quarantined += held.rows
 
 
 def privacy(work: Work, frame: Frame) -> Frame:

@@ -16,7 +16,7 @@ from odibi.transforms.sql import ident, literal
 if TYPE_CHECKING:
     from odibi.node import Work
 
-__all__ = ["profile", "publish", "write"]
+__all__ = ["hidden_columns", "mask_rows", "profile", "publish", "put_aside", "write"]
 
 _MASKED = "***"
 
@@ -198,7 +198,7 @@ def profile(work: Work, frame: Frame) -> None:
         sample_rows=story.max_sample_rows if story else 10,
         full=work.facts.profile == "full",
     )
-    hidden = _hidden_columns(work, facts.sample)
+    hidden = hidden_columns(work, facts.sample)
     work.emit(
         ev.ProfileObserved(
             node=work.key,
@@ -214,7 +214,7 @@ def profile(work: Work, frame: Frame) -> None:
     )
 
 
-def _hidden_columns(work: Work, rows: Rows) -> set[str]:
+def hidden_columns(work: Work, rows: Rows) -> set[str]:
     """Columns whose values no report may show: `sensitive`, and those marked as personal data."""
     config = work.node.config
     if config.sensitive is True:
