@@ -11,7 +11,7 @@ from odibi.config import Position, Problem
 from odibi.errors import OdibiError, UsageError
 
 if TYPE_CHECKING:
-    from odibi.config import Loaded, NodeConfig, TransformStep
+    from odibi.config import Loaded, NodeConfig, ReadConfig, TransformStep
     from odibi.graph import Graph, Node
 
 __all__ = ["inspect", "missing_inputs"]
@@ -144,7 +144,9 @@ def _parse_error(text: str, position: Position, file: Position | None) -> Proble
 def _unread(graph: Graph, path: _Path, node: Node) -> Iterator[Problem]:
     if any(edge.kind == "path" for edge in graph.edges_into(node.key)):
         return
-    reads = [(("read",), node.config.read)] if node.config.read else []
+    reads: list[tuple[_Path, ReadConfig]] = []
+    if node.config.read is not None:
+        reads.append((("read",), node.config.read))
     reads += [(("inputs", name), read) for name, read in places.direct_inputs(node).items()]
     for where, read in reads:
         try:

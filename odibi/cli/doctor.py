@@ -221,12 +221,8 @@ def _engine(loaded: Loaded) -> Finding:
     from odibi import plugins
 
     name = loaded.project.engine
-    names = plugins.engine_names()
-    if name not in names and name != "polars":
-        return Finding(
-            "engine", "bad", f"{name} is not available", f"engines here: {', '.join(names)}"
-        )
-    return Finding("engine", "ok", f"{name} (available: {', '.join(names)})")
+    plugins.find_engine(name)
+    return Finding("engine", "ok", f"{name} (available: {', '.join(plugins.engine_names())})")
 
 
 def _ledger(loaded: Loaded) -> Finding:

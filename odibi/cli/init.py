@@ -15,6 +15,7 @@ from odibi.errors import UsageError
 app = typer.Typer(add_completion=False)
 
 TEMPLATES = Path(__file__).parent / "templates"
+_LEFTOVERS = {".odibi", "__pycache__", "out", "lake"}  # of somebody who ran a template in place
 
 
 @app.command()
@@ -40,9 +41,11 @@ def init(
 
 def copy_new(template: Path, folder: Path) -> list[Path]:
     """Copy a template's files; raises UsageError, before anything is written, when one exists."""
-    sources = sorted(
-        path for path in template.rglob("*") if path.is_file() and "__pycache__" not in path.parts
-    )
+    sources = [
+        path
+        for path in sorted(template.rglob("*"))
+        if path.is_file() and not _LEFTOVERS & {*path.parts}
+    ]
     targets = [folder / path.relative_to(template) for path in sources]
     if existing := [path for path in targets if path.exists()]:
         raise UsageError(

@@ -48,7 +48,7 @@ def plan(
 ) -> None:
     """Say what would run, in what order, what would not and why, and how long it may take."""
     with reported():
-        from odibi import config
+        from odibi import config, plugins
         from odibi.cli.run import variables
         from odibi.runner.launch import RunRequest, prepare
 
@@ -60,6 +60,7 @@ def plan(
             env=env,
             resume=resume,
         )
+        plugins.find_engine(engine or loaded.project.engine)
         prepared = prepare(loaded, request)
         if as_json:
             print_json(_document(loaded.project.project, prepared))
