@@ -29,25 +29,31 @@ def _say(label: str, message: str, hint: str | None) -> None:
         print(f"  → {safe(hint)}", file=sys.stderr)
 
 
+def _fail_with(error: OdibiError) -> NoReturn:
+    """A ConfigError lists its problems (known by its class's name: importing it costs 50 ms)."""
+    if type(error).__name__ != "ConfigError":
+        fail(error.message, error.hint, CONFIG)
+    problems = error.problems  # type: ignore[attr-defined]
+    for problem in problems:
+        _say("error", str(problem), problem.hint)
+    print(
+        f"{len(problems)} problem{'s' if len(problems) > 1 else ''} found; nothing was run",
+        file=sys.stderr,
+    )
+    raise SystemExit(CONFIG)
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Turn odibi's errors into messages and exit codes; a bug of ours keeps its traceback, code 3."""
-    from odibi.config import ConfigError
-
     try:
         yield
-    except ConfigError as error:
-        for problem in error.problems:
-            _say("error", str(problem), problem.hint)
-        count = len(error.problems)
-        print(f"{count} problem{'s' if count > 1 else ''} found; nothing was run", file=sys.stderr)
-        raise SystemExit(CONFIG) from None
     except LockedError as error:
         fail(error.message, error.hint, LOCKED)
     except StateError as error:
         fail(error.message, error.hint, INTERNAL)
     except OdibiError as error:
-        fail(error.message, error.hint, CONFIG)
+        _fail_with(error)
     except BrokenPipeError:
         sys.stderr.close()  # the reader (head, less) has left: nothing to say to anybody
         raise SystemExit(OK) from None

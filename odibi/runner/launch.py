@@ -137,7 +137,8 @@ def launch(
             outcome = _carry_out(loaded, request, prepared, run_id, run_dir, recorder, open_engine)
         finally:
             log.close()
-        state = run_state.fold(recorder.events)
+        # threads emit at once: the log's numbers are the order, not when we heard of it
+        state = run_state.fold(sorted(recorder.events, key=lambda event: event.seq))
         _tell(loaded, ledger, run_id, state)
     return RunResult(run_id, outcome.outcome, outcome.exit_code, run_dir, state)
 

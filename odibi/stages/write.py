@@ -12,6 +12,7 @@ from odibi.engine import Frame, ReadReport, Rows, Source, Target, Written
 from odibi.errors import NodeError
 from odibi.node import settle_rows
 from odibi.transforms.sql import ident, literal
+from odibi.values import shown
 
 if TYPE_CHECKING:
     from odibi.node import Work
@@ -228,11 +229,11 @@ def _masked_profile(column: dict[str, Any]) -> dict[str, Any]:
 
 
 def mask_rows(rows: Rows, hidden: set[str]) -> tuple[tuple[Any, ...], ...]:
-    """The rows with the values of hidden columns replaced by stars; nulls stay visible as nulls."""
+    """The rows as plain values, those of hidden columns as stars; nulls stay visible as nulls."""
     masks = [name in hidden for name in rows.columns]
     return tuple(
         tuple(
-            _MASKED if mask and value is not None else value
+            _MASKED if mask and value is not None else shown(value)
             for value, mask in zip(row, masks, strict=True)
         )
         for row in rows.rows

@@ -1,0 +1,388 @@
+"""Running small projects for real: what is written, what fails, what goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.runner.running import command, project, result_of, rows, run, statuses
+
+READ = "read: {connection: data, format: parquet, path: numbers.parquet}"
+
+
+def node(
+    name: str, body: str = "", sql: str | None = None, read: bool = True, out: bool = True
+) -> str:
+    """A node of the test project as YAML."""
+    lines = [f"- name: {name}"]
+    lines += [f"  {READ}"] if read else []
+    lines += [f'  transform: {{steps: ["{sql}"]}}'] if sql else []
+    lines += (
+        [f"  write: {{connection: data, format: parquet, path: out/{name}.parquet}}"] if out else []
+    )
+    lines += [f"  {line}" for line in body.splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+SLOW = (
+    "SELECT count(*) AS n FROM range(1000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 1"
+)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "pandas"])
+def test_nodes_run_in_order_and_write_what_their_sql_says(tmp_path: Path, engine: str) -> None:
+    nodes = (
+        node("doubled", sql="SELECT id * 2 AS id, kind FROM df")
+        + node(
+            "kept",
+            "depends_on: [doubled]",
+            "SELECT * FROM doubled WHERE kind = 1",
+            read=False,
+            out=False,
+        )
+        + node(
+            "counted", "", "SELECT count(*) AS n, sum(id)::BIGINT AS total FROM kept", read=False
+        )
+    )
+    result = run(project(tmp_path, nodes, engine=engine))
+    assert (result.exit_code, statuses(result)) == (
+        0,
+        {"doubled": "succeeded", "kept": "succeeded", "counted": "succeeded"},
+    )
+    assert rows(tmp_path / "out/counted.parquet") == [(3, 24)]
+    assert rows(tmp_path / "out/doubled.parquet")[:2] == [(0, 0), (10, 2)]
+
+
+def test_a_failure_skips_what_depends_on_it_and_nothing_else(tmp_path: Path) -> None:
+    nodes = (
+        node("broken", sql="SELECT idd FROM df")
+        + node("after", "depends_on: [broken]", read=False)
+        + node("beyond", "depends_on: [after]", read=False)
+        + node("other")
+    )
+    result = run(project(tmp_path, nodes))
+    assert result.exit_code == 1
+    assert statuses(result) == {
+        "broken": "failed",
+        "after": "skipped",
+        "beyond": "skipped",
+        "other": "succeeded",
+    }
+    error = result.state.nodes["p.broken"].error
+    assert error is not None
+    assert "idd" in error.message
+    assert error.line == 7
+    assert result.state.nodes["p.beyond"].because == "p.after"
+    assert not (tmp_path / "out/broken.parquet").exists()
+
+
+def test_fail_fast_starts_nothing_more_in_the_pipeline(tmp_path: Path) -> None:
+    nodes = (
+        node("broken", "on_error: fail_fast", "SELECT nope FROM df") + node("later") + node("last")
+    )
+    result = run(project(tmp_path, nodes), jobs=1)
+    assert statuses(result) == {"broken": "failed", "later": "skipped", "last": "skipped"}
+
+
+def test_ignore_lets_dependents_go_on_with_what_was_stored(tmp_path: Path) -> None:
+    folder = project(tmp_path, node("first") + node("second", "depends_on: [first]", read=False))
+    run(folder)
+    broken = node("first", "on_error: ignore", "SELECT nope FROM df") + node(
+        "second", "depends_on: [first]", read=False
+    )
+    result = run(project(tmp_path, broken))
+    assert (result.exit_code, statuses(result)) == (0, {"first": "failed", "second": "succeeded"})
+    assert len(rows(tmp_path / "out/second.parquet")) == 9
+
+
+def test_transient_failures_are_tried_again_and_others_are_not(tmp_path: Path) -> None:
+    functions = """
+from pathlib import Path
+from odibi import transform
+
+def _again(name):
+    file = Path(__file__).with_name(name)
+    file.write_text(file.read_text() + "x" if file.exists() else "x")
+    return len(file.read_text())
+
+@transform
+def flaky(df):
+    if _again("flaky") < 3:
+        raise ConnectionError("not yet")
+    return df
+
+@transform
+def wrong(df):
+    _again("wrong")
+    raise ValueError("never")
+"""
+    nodes = node("a", "transform: {steps: [{function: flaky}]}") + node(
+        "b", "transform: {steps: [{function: wrong}]}"
+    )
+    folder = project(
+        tmp_path, nodes, functions=functions, extra="retry: {max_attempts: 3, backoff: constant}\n"
+    )
+    result = run(folder)
+    assert statuses(result) == {"a": "succeeded", "b": "failed"}
+    assert result.state.nodes["p.a"].attempt == 3
+    assert (tmp_path / "wrong").read_text() == "x"
+    error = result.state.nodes["p.b"].error
+    assert error is not None
+    assert "wrong" in error.message
+    assert "never" in error.message
+
+
+def test_a_node_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    nodes = node("slow", "timeout: 1s", SLOW, read=False) + node("quick")
+    result = run(project(tmp_path, nodes))
+    assert statuses(result) == {"slow": "failed", "quick": "succeeded"}
+    error = result.state.nodes["p.slow"].error
+    assert error is not None
+    assert error.message == "stopped after its timeout of 1 s"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_cleanly(tmp_path: Path, number: int, code: int) -> None:
+    folder = project(
+        tmp_path,
+        node("slow", "", SLOW, read=False) + node("after", "depends_on: [slow]", read=False),
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "odibi", "run", "-p", str(folder)], stdout=subprocess.PIPE
+    )
+    _wait_for_event(folder, "node_started")
+    process.send_signal(number)
+    assert process.wait(30) == code
+    finished = _last_event(folder)
+    assert (finished["type"], finished["data"]["outcome"]) == ("run_finished", "cancelled")
+    assert (_run_dir(folder) / "story.json").exists()
+
+
+def test_a_run_can_be_cancelled_from_outside(tmp_path: Path) -> None:
+    from odibi.runner.control import request_cancel
+
+    folder = project(tmp_path, node("slow", "", SLOW, read=False))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "odibi", "run", "-p", str(folder)], stdout=subprocess.PIPE
+    )
+    _wait_for_event(folder, "node_started")
+    request_cancel(_run_dir(folder), "a test")
+    assert process.wait(30) == 130
+    assert (
+        '"run_cancel_requested","data":{"by":"a test"}'
+        in (_run_dir(folder) / "events.jsonl").read_text()
+    )
+
+
+def test_a_dry_run_binds_everything_and_writes_nothing(tmp_path: Path) -> None:
+    nodes = node("a", sql="SELECT id + 1 AS id FROM df") + node(
+        "b", "depends_on: [a]", "SELECT missing FROM a", read=False
+    )
+    folder = project(tmp_path, nodes)
+    result = run(folder, dry_run=True)
+    assert statuses(result) == {"a": "succeeded", "b": "failed"}
+    assert result.state.nodes["p.a"].schema_out == (("id", "BIGINT"),)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sample_reads_few_rows_and_leaves_the_tables_alone(tmp_path: Path) -> None:
+    folder = project(tmp_path, node("a"))
+    run(folder)
+    result = run(folder, sample=2)
+    assert result.exit_code == 0
+    assert len(rows(tmp_path / "out/a.parquet")) == 9
+    scratch = list((tmp_path / ".odibi/scratch").rglob("a.parquet"))
+    assert [len(rows(file)) for file in scratch] == [2]
+
+
+def test_resume_reuses_what_succeeded_and_runs_the_rest(tmp_path: Path) -> None:
+    good = node("a")
+    folder = project(
+        tmp_path, good + node("b", "depends_on: [a]", "SELECT nope FROM a", read=False)
+    )
+    assert run(folder).exit_code == 1
+    before = (tmp_path / "out/a.parquet").stat().st_mtime_ns
+    project(tmp_path, good + node("b", "depends_on: [a]", "SELECT id FROM a", read=False))
+    result = run(folder, resume=True)
+    assert statuses(result) == {"a": "reused", "b": "succeeded"}
+    assert (tmp_path / "out/a.parquet").stat().st_mtime_ns == before
+    assert len(rows(tmp_path / "out/b.parquet")) == 9
+
+
+def test_selection_runs_a_part_on_stored_results(tmp_path: Path) -> None:
+    folder = project(
+        tmp_path, node("a") + node("b", "depends_on: [a]", "SELECT id FROM a", read=False)
+    )
+    run(folder)
+    result = run(folder, select=("b",))
+    assert {name: s for name, s in statuses(result).items() if s != "skipped"} == {"b": "succeeded"}
+
+
+def test_rows_that_cannot_be_read_are_kept_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.ndjson").write_text(
+        '{"id": 1, "at": "2024-01-01"}\n{"id": "x", "at": null}\n{"id": 3\n{"id": 4, "at": "soon"}\n'
+    )
+    nodes = """\
+- name: lines
+  read: {connection: data, format: json, path: in/*.ndjson, options: {columns: {id: BIGINT, at: DATE}}, bad_lines: {connection: data, path: out/bad.parquet}}
+  write: {connection: data, format: parquet, path: out/lines.parquet}
+"""
+    folder = project(tmp_path, nodes)
+    result = run(folder)
+    counts = result.state.nodes["p.lines"].counts
+    assert counts is not None
+    assert (counts.read, counts.unreadable, counts.rows_in, counts.rows_out) == (4, 3, 1, 1)
+    bad = rows(tmp_path / "out/bad.parquet")
+    assert sorted((Path(row[0]).name, row[1]) for row in bad) == [
+        ("a.ndjson", 2),
+        ("a.ndjson", 3),
+        ("a.ndjson", 4),
+    ]
+
+
+def test_failing_tests_write_nothing_and_quarantine_keeps_rows(tmp_path: Path) -> None:
+    nodes = (
+        node("strict", "validation: {tests: [{type: range, column: id, max: 5}]}")
+        + node(
+            "parted",
+            "validation: {tests: [{type: range, column: id, max: 5, on_fail: quarantine}, {type: unique, columns: [id]}],"
+            " quarantine: {connection: data, path: out/aside.parquet}}",
+        )
+        + node("warned", "validation: {mode: warn, tests: [{type: row_count, min: 100}]}")
+    )
+    result = run(project(tmp_path, nodes))
+    assert statuses(result) == {"strict": "failed", "parted": "succeeded", "warned": "succeeded"}
+    assert not (tmp_path / "out/strict.parquet").exists()
+    assert len(rows(tmp_path / "out/parted.parquet")) == 6
+    aside = rows(tmp_path / "out/aside.parquet")
+    assert [(row[0], row[2]) for row in aside] == [
+        (6, "range(id)"),
+        (7, "range(id)"),
+        (8, "range(id)"),
+    ]
+    counts = result.state.nodes["p.parted"].counts
+    assert counts is not None
+    assert (counts.rows_in, counts.rows_out, counts.quarantined) == (9, 6, 3)
+    strict = result.state.nodes["p.strict"].checks[0]
+    assert (strict.passed, strict.failed_rows, strict.total_rows, len(strict.sample)) == (
+        False,
+        3,
+        9,
+        3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "rate", "status", "written"),
+    [
+        ("abort", 0.9, "failed", None),
+        ("warn_and_write", 0.9, "succeeded", 9),
+        ("write_valid_only", 0.9, "succeeded", 6),
+        ("abort", 0.6, "succeeded", 9),
+    ],
+)
+def test_the_gate_counts_rows_that_pass_all_tests(
+    tmp_path: Path, policy: str, rate: float, status: str, written: int | None
+) -> None:
+    body = (
+        "validation: {tests: [{type: range, column: id, max: 5, on_fail: warn}, {type: range, column: id, max: 7, on_fail: warn}],"
+        f" gate: {{require_pass_rate: {rate}, on_fail: {policy}}}}}"
+    )
+    result = run(project(tmp_path, node("gated", body)))
+    assert statuses(result) == {"gated": status}
+    out = tmp_path / "out/gated.parquet"
+    assert (len(rows(out)) if out.exists() else None) == written
+
+
+def test_contracts_stop_a_node_before_it_computes(tmp_path: Path) -> None:
+    result = run(
+        project(
+            tmp_path, node("a", "contracts: [{type: row_count, min: 10}]", "SELECT nope FROM df")
+        )
+    )
+    error = result.state.nodes["p.a"].error
+    assert error is not None
+    assert error.message == "contract row_count failed: 9 rows, fewer than 10"
+
+
+def test_personal_data_is_hidden_in_tables_and_stories(tmp_path: Path) -> None:
+    body = "columns: {kind: {pii: true}}\nprivacy: {method: hash, salt: pepper-pepper}\nsensitive: [id]"
+    result = run(project(tmp_path, node("a", body)))
+    values = {row[1] for row in rows(tmp_path / "out/a.parquet")}
+    assert all(len(value) == 64 for value in values)
+    assert len(values) == 3
+    profile = result.state.nodes["p.a"].profile
+    assert profile is not None
+    assert {cell for row in profile.sample for cell in row} == {"***"}
+    text = "".join(file.read_text() for file in result.run_dir.glob("*.json*"))
+    assert "pepper-pepper" not in text
+    assert not any(value in text for value in values)
+
+
+def test_the_result_document_is_what_schedulers_read(tmp_path: Path) -> None:
+    folder = project(tmp_path, node("a") + node("b", "", "SELECT nope FROM df"))
+    code, document = result_of(folder)
+    assert code == 1
+    found = {entry["node"]: entry for entry in document["nodes"]}
+    assert (found["p.a"]["status"], found["p.a"]["rows_out"]) == ("succeeded", 9)
+    assert found["p.b"]["status"] == "failed"
+    assert "nope" in found["p.b"]["error"]["message"]
+
+
+def test_two_runs_at_once_are_refused_with_the_holder(tmp_path: Path) -> None:
+    folder = project(tmp_path, node("slow", "", SLOW, read=False))
+    first = subprocess.Popen(
+        [sys.executable, "-m", "odibi", "run", "-p", str(folder)], stdout=subprocess.PIPE
+    )
+    try:
+        _wait_for_event(folder, "node_started")
+        second = command(folder, "run")
+        assert second.returncode == 4
+        assert str(first.pid) in second.stderr
+    finally:
+        first.kill()
+        first.wait()
+    third = command(project(folder, node("quick")), "run")
+    assert third.returncode == 0, third.stderr
+
+
+def test_a_broken_project_is_one_message_and_no_traceback(tmp_path: Path) -> None:
+    folder = project(
+        tmp_path,
+        node("a", "depends_on: [b]", read=False) + node("b", "depends_on: [a]", read=False),
+    )
+    done = command(folder, "run")
+    assert done.returncode == 2
+    assert "p.a → p.b → p.a" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _run_dir(folder: Path) -> Path:
+    return max((folder / ".odibi/runs").iterdir(), key=lambda path: path.name)
+
+
+def _wait_for_event(folder: Path, kind: str) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        logs = (
+            list((folder / ".odibi/runs").glob("*/events.jsonl"))
+            if (folder / ".odibi/runs").exists()
+            else []
+        )
+        if any(f'"type":"{kind}"' in log.read_text() for log in logs):
+            return
+        time.sleep(0.02)
+    pytest.fail(f"no {kind} within 30 s")
+
+
+def _last_event(folder: Path) -> dict[str, object]:
+    lines = (_run_dir(folder) / "events.jsonl").read_text().splitlines()
+    event: dict[str, object] = json.loads(lines[-1])
+    return event
