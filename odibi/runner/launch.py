@@ -8,13 +8,12 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from odibi import __version__
+from odibi import __version__, functions, graph, plan, plugins, run_state, select
 from odibi import events as ev
-from odibi import functions, graph, plan, plugins, run_state, select
 from odibi.engine import Engine
 from odibi.errors import UsageError
 from odibi.event_log import EventLog
@@ -168,7 +167,7 @@ def _carry_out(
         facts = RunFacts(
             run_id=run_id,
             origin_id=prepared.origin or run_id,
-            started_at=datetime.now(timezone.utc),
+            started_at=datetime.now(UTC),
             loaded=loaded,
             engine=engine,
             nodes=prepared.graph.nodes,

@@ -84,7 +84,7 @@ class Scheduler:
         runs = [step.key for step in self.plan.steps if step.action == "run"]
         chosen = set(runs)
         self._waiting = {key: self._upstream(key) & chosen for key in runs}
-        self._uses = {key: 0 for key in runs}
+        self._uses = dict.fromkeys(runs, 0)
         for key in runs:
             for parent in self._waiting[key]:
                 self._uses[parent] += 1

@@ -87,10 +87,9 @@ def _build(work: Work, label: str, builtin: Builtin, frame: Frame | None) -> Fra
 
 def _set_aside(work: Work, builtin: Builtin, frame: Frame) -> None:
     """Rows that a pattern rejects go to the quarantine which its params name."""
+    quarantine: Any = getattr(builtin, "quarantine", None)
     target = places.quarantine_target(
-        work.facts.loaded,
-        getattr(builtin, "quarantine", None),
-        work.facts.write_id(work.node, "rejected"),
+        work.facts.loaded, quarantine, work.facts.write_id(work.node, "rejected")
     )
     held = work.hold(frame)
     if held.rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+
 from odibi import config
 from odibi.runner import RunRequest, RunResult, launch
 
