@@ -139,8 +139,8 @@ class Ledger:
             for last in self._ask(lambda history: history.latest())
         }
         chain = self._resumes()
-        planned = self.nodes(chain[0]) if chain else []
-        return LastState(nodes, chain, frozenset(n.node for n in planned if n.action != "skip"))
+        planned = (node for run_id in chain for node in self.nodes(run_id))
+        return LastState(nodes, chain, frozenset(n.node for n in planned if n.action == "run"))
 
     def _durations(self, node: str) -> tuple[float, ...]:
         return self._ask(lambda history: history.durations(node))

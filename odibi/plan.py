@@ -48,8 +48,8 @@ class LastState:
     """What the ledger says about all nodes, by key, and about the run that a resume goes on with.
 
     `resumes` holds the id of the run that can be resumed, then of the run which that one resumed, and
-    so on; empty when there is nothing to resume. `planned` are the keys of the nodes that the first of
-    them was to run (empty: unknown).
+    so on; empty when there is nothing to resume. `planned` are the keys of the nodes that any of them
+    was to run (empty: unknown).
     """
 
     nodes: Mapping[str, NodeLast] = field(default_factory=dict)

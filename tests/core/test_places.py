@@ -316,7 +316,7 @@ def test_rows_set_aside_go_where_the_yaml_says(tmp_path: Path) -> None:
         (
             "true",
             ["raw/1.csv"],
-            {"_extracted_at": "2025-11-14 09:30:00.000250", "_source_file": "raw/1.csv"},
+            {"_extracted_at": "2025-11-14 09:30:00.00025", "_source_file": "raw/1.csv"},
         ),
         ("{extracted_at: false}", ["raw/1.csv", "raw/2.csv"], {"_source_file": "*'.csv"}),
         (
