@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from odibi import config
-from odibi.config import KeyDoc
+from odibi.config import KeyDoc, unsupported
 
 HERE = Path(__file__).parent
 _NOTE = "<!-- written by docs/make_reference.py: `make docs` -->"
@@ -50,7 +50,21 @@ def configuration() -> str:
         ):
             parts += [f"### {heading}\n"] if heading else []
             parts.append(_table(prefix, group))
-    return "\n".join(parts)
+    return "\n".join([*parts, *_unsupported()])
+
+
+def _unsupported() -> Iterator[str]:
+    yield "## Not supported yet\n"
+    yield "Known from 3.x, and refused with its place and this reason, never ignored.\n"
+    yield "| key of a node | why |\n|---|---|"
+    for path, (_, why) in unsupported.REFUSED.items():
+        yield f"| `{'.'.join(path)}` | {why} |"
+    yield f"\nFormats that can be read: {_list(unsupported.FORMATS_READ)}; written: {_list(unsupported.FORMATS_WRITTEN)}."
+    yield f"Types of connection that nodes can use: {_list(unsupported.CONNECTIONS)}."
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _section(path: str) -> str:

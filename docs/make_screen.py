@@ -1,6 +1,6 @@
 """Put the screen of a real demo run into README.md, as a piped `odibi demo` prints it.
 
-    python docs/make_screen.py [--size 100MB]
+python docs/make_screen.py [--size 100MB]
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def main() -> None:
     parser.add_argument("--size", default="100MB")
     block = f"\n```\n$ make demo\n{screen(parser.parse_args().size).strip()}\n```\n\n"
     text = README.read_text(encoding="utf-8")
-    README.write_text(_BETWEEN.sub(lambda match: match[1] + block + match[2], text), encoding="utf-8")
+    README.write_text(
+        _BETWEEN.sub(lambda match: match[1] + block + match[2], text), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
