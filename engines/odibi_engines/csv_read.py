@@ -1,0 +1,287 @@
+"""Reading CSV: the parser sets lines aside that it can't take apart, SQL those whose integers aren't whole."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from odibi.engine import Source
+from odibi.errors import EngineError
+
+from .leaf_checks import cast, is_integer, parsed_types, wrong
+from .read_options import CsvOptions, csv_options
+from .sql_text import columns_map, file_list, ident, literal
+from .text_read import BARRIER, TextPlan, all_found, no_rows
+
+__all__ = ["plan_csv"]
+
+_numbers = itertools.count(1)
+Header = tuple[str, ...]
+
+
+def plan_csv(cursor: Any, source: Source) -> TextPlan:
+    """A plan for the source's files. Raises EngineError when header and declared columns disagree."""
+    options = csv_options(source.options)
+    files = [file for file in source.files if not _is_empty(file)]
+    if source.columns is None:
+        options, declared, headers = _sniffed(cursor, files, options)
+    else:
+        declared = dict(source.columns)
+        headers = {file: _checked(file, options, declared) for file in files}
+    types = parsed_types(cursor, declared)
+    if not files:
+        return no_rows(types)
+    return _Files(cursor, _complete(options), types, _by_header(headers))
+
+
+def _complete(options: CsvOptions) -> CsvOptions:
+    """What wasn't said is RFC 4180."""
+    quote = '"' if options.quote is None else options.quote
+    return replace(
+        options,
+        delimiter="," if options.delimiter is None else options.delimiter,
+        quote=quote,
+        escape=quote if options.escape is None else options.escape,
+        header=options.header is not False,
+    )
+
+
+def _is_empty(file: Path) -> bool:
+    if file.suffix != ".gz":
+        return file.stat().st_size == 0
+    with gzip.open(file, "rb") as stream:
+        return not stream.read(1)
+
+
+def _first_record(file: Path, options: CsvOptions) -> Header:
+    """The first record after the skipped lines."""
+    opener = gzip.open if file.suffix == ".gz" else open
+    encoding = options.encoding or "utf-8"
+    try:
+        with opener(file, "rt", encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, newline="", errors="replace") as stream:
+            for _ in range(options.skip):
+                next(stream, None)
+            record = next(csv.reader(stream, delimiter=options.delimiter or ",", quotechar=options.quote or '"'), [])
+    except LookupError:
+        raise EngineError(f"csv option encoding: there is no encoding {encoding!r}") from None
+    except (csv.Error, TypeError) as error:
+        raise EngineError(f"{file.name}: the first line can't be read: {error}") from None
+    return tuple(name.strip() for name in record)
+
+
+def _checked(file: Path, options: CsvOptions, declared: Mapping[str, str]) -> Header:
+    """The file's columns in order, which must be the declared ones."""
+    first = _first_record(file, options)
+    if options.header is False:
+        if len(first) != len(declared):
+            raise EngineError(f"{file.name}: {len(first)} columns, but {len(declared)} are declared")
+        return tuple(declared)
+    repeated = sorted({name for name in first if first.count(name) > 1})
+    if repeated:
+        raise EngineError(f"{file.name}:1: column {repeated[0]!r} occurs more than once in the header")
+    missing = [name for name in declared if name not in first]
+    extra = [name for name in first if name not in declared]
+    if missing:
+        raise EngineError(f"{file.name}:1: no column {missing[0]!r} in the header", hint=_header_hint(missing[0], first, extra))
+    if extra:
+        raise EngineError(
+            f"{file.name}:1: column {extra[0]!r} is not declared", hint="add it to `options.columns` with its type"
+        )
+    return first
+
+
+def _header_hint(missing: str, first: Header, extra: Sequence[str]) -> str:
+    if len(first) == 1:
+        for delimiter in (";", "\t", "|"):
+            if delimiter in first[0]:
+                return f"the header has {delimiter!r} between names: set `options.delimiter`"
+    near = get_close_matches(missing, extra, n=1, cutoff=0.5)
+    known = f"the header has: {', '.join(first)}"
+    return f"did you mean {near[0]!r}? {known}" if near else known
+
+
+def _by_header(headers: Mapping[Path, Header]) -> dict[Header, list[Path]]:
+    groups: dict[Header, list[Path]] = {}
+    for file, header in headers.items():
+        groups.setdefault(header, []).append(file)
+    return groups
+
+
+def _sniffed(
+    cursor: Any, files: Sequence[Path], options: CsvOptions
+) -> tuple[CsvOptions, dict[str, str], dict[Path, Header]]:
+    """Dialect and columns that DuckDB infers from the head of each file; later files may add columns."""
+    if not files:
+        raise EngineError("the file is empty, so its columns can't be guessed", hint="declare `options.columns`")
+    declared: dict[str, str] = {}
+    headers: dict[Path, Header] = {}
+    for file in files:
+        options, columns = _sniff(cursor, file, options)
+        headers[file] = tuple(columns)
+        for name, type_ in columns.items():
+            declared[name] = _wider(cursor, declared.get(name), type_)
+    return options, declared, headers
+
+
+def _sniff(cursor: Any, file: Path, options: CsvOptions) -> tuple[CsvOptions, dict[str, str]]:
+    said = ", ".join([literal(str(file)), "ignore_errors=true", *_said(options)])
+    try:
+        row = cursor.execute(
+            "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns, DateFormat, TimestampFormat "
+            f"FROM sniff_csv({said})"
+        ).fetchall()[0]
+    except duckdb.Error as error:
+        message = str(error).partition("\n")[0].partition(": ")[2]
+        raise EngineError(f"{file.name} is not readable CSV: {message}", hint="declare `options.columns`") from None
+    found = replace(
+        options, delimiter=row[0], quote=_blank(row[1]), escape=_blank(row[2]), skip=row[3], header=row[4],
+        date_format=options.date_format or row[6], timestamp_format=options.timestamp_format or row[7],
+    )  # fmt: skip
+    return found, {column["name"]: column["type"] for column in row[5]}
+
+
+def _blank(mark: str | None) -> str:
+    return "" if mark in (None, "(empty)", "\0") else mark
+
+
+def _wider(cursor: Any, one: str | None, other: str) -> str:
+    """The type that holds both; text when there is none."""
+    if one is None or one == other:
+        return other
+    try:
+        row = cursor.execute(f"DESCRIBE SELECT NULL::{one} AS x UNION ALL SELECT NULL::{other}").fetchall()[0]
+    except duckdb.Error:
+        return "VARCHAR"
+    return str(row[1])
+
+
+def _said(options: CsvOptions) -> list[str]:
+    """The options that were given, as arguments of DuckDB's reader."""
+    texts = {
+        "delim": options.delimiter, "quote": options.quote, "escape": options.escape, "encoding": options.encoding,
+        "decimal_separator": options.decimal, "thousands": options.thousands, "comment": options.comment,
+        "dateformat": options.date_format, "timestampformat": options.timestamp_format,
+    }  # fmt: skip
+    said = [f"{name}={literal(value)}" for name, value in texts.items() if value is not None]
+    if options.header is not None:
+        said.append(f"header={options.header}")
+    if options.skip:
+        said.append(f"skip={options.skip}")
+    if options.nulls:
+        said.append(f"nullstr=[{', '.join(map(literal, ('', *options.nulls)))}]")
+    return said
+
+
+class _Files:
+    """The SQL for one source. Files are grouped by the order of their columns, which may differ."""
+
+    def __init__(
+        self, cursor: Any, options: CsvOptions, types: Mapping[str, Any], groups: Mapping[Header, Sequence[Path]]
+    ) -> None:
+        self.cursor = cursor
+        self.options = options
+        self.types = types
+        self.groups = groups
+        number = next(_numbers)
+        self.rejects = f"odibi_rejects_{number}"
+        self.scans = f"odibi_scans_{number}"
+
+    @property
+    def query(self) -> str:
+        """The readable rows. Integers are read as text, because the parser would round 5.7 to 6."""
+        raw = {name: "VARCHAR" if is_integer(type_) else str(type_) for name, type_ in self.types.items()}
+        return f"SELECT {self._casts()} FROM {self._scan_all(raw, self.options)} WHERE {self._good()} {BARRIER}"
+
+    def _casts(self) -> str:
+        return ", ".join(
+            f"{cast(ident(name), type_) if is_integer(type_) else ident(name)} AS {ident(name)}"
+            for name, type_ in self.types.items()
+        )
+
+    def _good(self) -> str:
+        """All columns are named here, so that the parser converts even those that no step uses."""
+        return " AND ".join(
+            f"NOT {wrong(ident(name), type_)}" if is_integer(type_) else _used(name)
+            for name, type_ in self.types.items()
+        )
+
+    def _scan_all(self, raw: Mapping[str, str], options: CsvOptions) -> str:
+        parts = [self._scan(header, files, raw, options) for header, files in self.groups.items()]
+        if len(parts) == 1:
+            return parts[0]
+        return "(" + " UNION ALL BY NAME ".join(f"FROM {part}" for part in parts) + ")"
+
+    def _scan(self, header: Header, files: Sequence[Path], raw: Mapping[str, str], options: CsvOptions) -> str:
+        columns = columns_map({name: raw[name] for name in header})
+        said = ", ".join(_said(options))
+        return (
+            f"read_csv({file_list(files)}, columns={columns}, auto_detect=false, {said}, store_rejects=true, "
+            f"rejects_table={literal(self.rejects)}, rejects_scan={literal(self.scans)})"
+        )
+
+    def clear(self) -> None:
+        """The parser refuses to write to a rejects table that exists."""
+        for table in (self.rejects, self.scans):
+            self.cursor.execute(f"DROP TABLE IF EXISTS {table}")
+
+    def refused(self) -> int:
+        query = f"SELECT count(DISTINCT (scan_id, file_id, line)) FROM {self.rejects}"
+        return int(self.cursor.execute(query).fetchall()[0][0])
+
+    def collect(self, table: str, missing: int) -> int:
+        """The parser's complaints, one row a line, then the lines whose integers aren't."""
+        complaints = (
+            f"(SELECT s.file_path, r.line, r.column_idx, r.csv_line, {_REASON} AS reason, r.error_type, "
+            f"{_VALUE} AS v, {_TYPE} AS t FROM {self.rejects} r JOIN {self.scans} s USING (scan_id, file_id))"
+        )
+        one_a_line = "SELECT file_path, line, string_agg(DISTINCT reason, '; ' ORDER BY reason), any_value(csv_line)"
+        refused = self._insert(f"INSERT INTO {table} {one_a_line} FROM {complaints} GROUP BY file_path, line")
+        if not missing:
+            return refused
+        raw = {name: str(type_) if is_integer(type_) else "VARCHAR" for name, type_ in self.types.items()}
+        self.clear()
+        self._pass_over(raw, replace(self.options, decimal="," if self.options.decimal != "," else "."))
+        found = self._insert(
+            f"INSERT INTO {table} {one_a_line} FROM {complaints} r WHERE error_type = 'CAST' AND NOT {self._whole()} "
+            f"AND NOT EXISTS (FROM {table} t WHERE t.file = r.file_path AND t.line = r.line) GROUP BY file_path, line"
+        )
+        return refused + all_found(found, missing, list(itertools.chain.from_iterable(self.groups.values())))
+
+    def _pass_over(self, raw: Mapping[str, str], options: CsvOptions) -> None:
+        """Read all lines for their rejects. With no point as decimal separator, 5.7 is no integer."""
+        used = " AND ".join(map(_used, self.types))
+        self.cursor.execute(f"SELECT count(*) FROM {self._scan_all(raw, options)} WHERE {used}").fetchall()
+
+    def _whole(self) -> str:
+        """True for a complaint about a value that is an integer after all, such as 5.0."""
+        types = {str(type_): type_ for type_ in self.types.values() if is_integer(type_)}
+        branches = " ".join(f"WHEN {literal(text)} THEN NOT {wrong('v', type_)}" for text, type_ in types.items())
+        return f"(CASE t {branches} ELSE false END)"
+
+    def _insert(self, statement: str) -> int:
+        return int(self.cursor.execute(statement).fetchall()[0][0])
+
+
+def _used(name: str) -> str:
+    """Always true, and known as such only by looking at the column."""
+    return f"{ident(name)} IS NOT DISTINCT FROM {ident(name)}"
+
+
+_PATTERN = literal("""Could not convert string "((?s:.*))" to '(.*)'""")
+_VALUE = f"regexp_extract(r.error_message, {_PATTERN}, 1)"
+_TYPE = f"regexp_extract(r.error_message, {_PATTERN}, 2)"
+_REASON = f"""CASE r.error_type
+    WHEN 'CAST' THEN 'column ' || r.column_name || ': ' || left({_VALUE}, 80) || ' is not a ' || {_TYPE}
+    WHEN 'MISSING COLUMNS' THEN 'too few columns'
+    WHEN 'TOO MANY COLUMNS' THEN 'too many columns'
+    WHEN 'INVALID ENCODING' THEN 'not in the file''s encoding'
+    WHEN 'UNQUOTED VALUE' THEN 'a quote inside or after a quoted value'
+    ELSE lower(r.error_type::VARCHAR) END"""

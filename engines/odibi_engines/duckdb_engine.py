@@ -1,0 +1,142 @@
+"""The DuckDB engine: one in-memory database for a run, a cursor for each node, frames as views and tables."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from odibi.engine import Frame, Target
+from odibi.errors import EngineError
+
+from . import publish
+from .duck_session import DuckSession
+from .frames import DuckFrame
+from .sql_text import file_list
+
+__all__ = ["DuckDBEngine"]
+
+_MEMORY = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
+_MEMORY_SHARE = 0.6
+
+
+class DuckDBEngine:
+    """Tables are computed by an embedded DuckDB that spills to `work_dir/spill`.
+
+    `threads` defaults to the processors that this process may use, `memory_limit` ("4GB", "50%") to
+    60 % of the machine's memory.
+    """
+
+    name = "duckdb"
+
+    def __init__(
+        self,
+        *,
+        work_dir: Path,
+        threads: int | None = None,
+        memory_limit: str | None = None,
+        performance: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.work_dir = work_dir
+        self._numbers = itertools.count(1)
+        self._locks: dict[Path, threading.RLock] = {}
+        self._guard = threading.Lock()
+        self._closed = False
+        self._connection = duckdb.connect(":memory:", config=self._config(threads, memory_limit))
+        self._connection.execute("CREATE SCHEMA odibi")
+        self._questions = self._connection.cursor()
+
+    def _config(self, threads: int | None, memory_limit: str | None) -> dict[str, Any]:
+        if memory_limit is not None and not _MEMORY.match(memory_limit.strip()):
+            raise EngineError(f"memory_limit {memory_limit!r} is no amount", hint="write it as 4GB, 512MiB or 50%")
+        return {
+            "threads": threads or _processors(),
+            "memory_limit": _amount(memory_limit.strip()) if memory_limit else _share(_MEMORY_SHARE),
+            "temp_directory": str(self.work_dir / "spill"),
+            "preserve_insertion_order": False,
+            "TimeZone": "UTC",
+            "autoinstall_known_extensions": False,
+        }
+
+    def session(self, name: str) -> DuckSession:
+        return DuckSession(self, name, self._connection.cursor())
+
+    def new_relation(self) -> str:
+        """A name that no frame of this run has, qualified."""
+        return f"odibi.f{next(self._numbers)}"
+
+    @contextmanager
+    def lock(self, path: Path) -> Iterator[None]:
+        """Held by the session that changes the table at `path` from what it read there."""
+        lock = self.lock_of(path)
+        with lock:
+            yield
+
+    def lock_of(self, path: Path) -> threading.RLock:
+        """The lock of one table; sessions of a run may append to the same one."""
+        with self._guard:
+            return self._locks.setdefault(path, threading.RLock())
+
+    def was_written(self, target: Target) -> bool:
+        if target.format == "delta":
+            from . import delta  # needs an optional package
+
+            return delta.holds_write(target)
+        if target.path.is_dir():
+            return target.write_id in publish.folder_note(target.path).get("write_ids", [])
+        if target.format == "parquet":
+            return target.path.is_file() and target.write_id in self.parquet_write_ids(target.path)
+        return publish.side_note_says(target)
+
+    def parquet_write_ids(self, file: Path) -> list[str]:
+        """The write ids in a Parquet file's footer, newest last. Raises EngineError when it isn't one."""
+        with self._guard:
+            try:
+                rows = self._questions.execute(
+                    f"SELECT key::VARCHAR, value::VARCHAR FROM parquet_kv_metadata({file_list([file])})"
+                ).fetchall()
+            except duckdb.Error as error:
+                raise EngineError(f"{file.name} is not a readable Parquet file: {str(error).splitlines()[0]}") from None
+        notes = dict(rows)
+        ids = [*notes.get("odibi.earlier_write_ids", "").split("\n"), notes.get("odibi.write_id", "")]
+        return [write_id for write_id in ids if write_id]
+
+    def sweep(self, target: Target) -> None:
+        publish.clean(target)
+
+    def release(self, frame: Frame) -> None:
+        if isinstance(frame, DuckFrame) and frame.held and not self._closed:
+            with self._guard:
+                self._questions.execute(f"DROP TABLE IF EXISTS {frame.relation}")
+            frame.held = False
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._connection.close()
+            shutil.rmtree(self.work_dir / "spill", ignore_errors=True)
+
+
+def _processors() -> int:
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _amount(text: str) -> str:
+    return _share(float(text[:-1]) / 100) if text.endswith("%") else text
+
+
+def _share(share: float) -> str:
+    """A part of the machine's memory in bytes."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{int(total * share)}B"
+
+

@@ -1,0 +1,62 @@
+"""DuckDB frames: views and tables of one in-memory database that all sessions of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from odibi.engine import Frame, Schema
+from odibi.errors import EngineError
+
+from .text_read import TextRead
+
+__all__ = ["DuckFrame", "duck", "expanded", "schema_of"]
+
+_EXPANDED_LIMIT = 20_000
+
+
+@dataclass(slots=True, eq=False)
+class DuckFrame:
+    """A view (lazy) or table (held) named `relation`.
+
+    `query` and `inputs` say how it is made, in the user's words; `text` is the text source below it
+    whose rows are not in memory yet.
+    """
+
+    relation: str
+    schema: Schema
+    rows: int | None = None
+    query: str | None = None
+    inputs: Mapping[str, DuckFrame] = field(default_factory=dict)
+    text: TextRead | None = None
+    held: bool = False
+
+
+def duck(frame: Frame) -> DuckFrame:
+    """The frame as ours. Raises EngineError for another engine's."""
+    if not isinstance(frame, DuckFrame):
+        raise EngineError(f"a frame of another engine came in: {type(frame).__name__}")
+    return frame
+
+
+def schema_of(relation: object) -> Schema:
+    """Columns of a DuckDB relation."""
+    from odibi.engine import Column
+
+    names, types = relation.columns, relation.types  # type: ignore[attr-defined]
+    return tuple(Column(name, str(type_)) for name, type_ in zip(names, types, strict=True))
+
+
+def expanded(frame: DuckFrame) -> str:
+    """The frame's SQL with its inputs written out, as far as it stays readable."""
+    text = _expanded(frame)
+    return text if len(text) <= _EXPANDED_LIMIT else (frame.query or f"FROM {frame.relation}")
+
+
+def _expanded(frame: DuckFrame) -> str:
+    if frame.query is None:
+        return f"FROM {frame.relation}"
+    if not frame.inputs:
+        return frame.query
+    bound = ",\n".join(f"{name} AS (\n{_expanded(part)}\n)" for name, part in frame.inputs.items())
+    return f"WITH {bound}\nSELECT * FROM (\n{frame.query}\n)"

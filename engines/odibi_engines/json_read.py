@@ -1,0 +1,245 @@
+"""Reading JSON: lines (one object each, bad ones set aside) and documents (whole or not at all)."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+
+from odibi.engine import Source
+from odibi.errors import EngineError
+
+from .leaf_checks import cast, parsed_types, raw_type, reason, wrong
+from .read_options import json_options
+from .sql_text import columns_map, file_list, ident, literal
+from .text_read import BARRIER, NoRows, TextPlan, all_found, no_rows
+
+__all__ = ["plan_json"]
+
+_LINE_SUFFIXES = {".ndjson", ".jsonl"}
+_BATCH = 50_000
+_BOM = b"\xef\xbb\xbf"
+
+
+def plan_json(cursor: Any, source: Source, scratch: Path) -> TextPlan:
+    """A plan for the source's files. Raises EngineError when its columns can't be known."""
+    options = json_options(source.options)
+    originals = [file for file in source.files if _has_content(file)]
+    files = [_without_bom(file, scratch) for file in originals]
+    lines = options.lines if options.lines is not None else all(map(_is_lines, files))
+    declared = source.columns or _sniffed(cursor, files, "newline_delimited" if lines else "auto")
+    types = parsed_types(cursor, declared)
+    if not files:
+        return no_rows(types)
+    if not lines:
+        return NoRows(_document_query(files, types))
+    return _Lines(cursor, dict(zip(files, originals, strict=True)), types)
+
+
+def _open(file: Path) -> IO[bytes]:
+    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
+
+
+def _has_content(file: Path) -> bool:
+    with _open(file) as stream:
+        return bool(stream.read(1))
+
+
+def _without_bom(file: Path, scratch: Path) -> Path:
+    """The file, or a copy without the byte-order mark, which DuckDB's JSON parser takes for damage."""
+    with _open(file) as stream:
+        if stream.read(3) != _BOM:
+            return file
+        scratch.mkdir(parents=True, exist_ok=True)
+        copy = scratch / f"{abs(hash(file)):x}-{file.name.removesuffix('.gz')}"
+        with copy.open("wb") as target:
+            shutil.copyfileobj(stream, target)
+    return copy
+
+
+def _is_lines(file: Path) -> bool:
+    """Whether the file holds one object a line: by its suffix, else by its first line."""
+    stem = file.name.removesuffix(".gz")
+    if Path(stem).suffix in _LINE_SUFFIXES:
+        return True
+    with _open(file) as stream:
+        first = next((line for line in stream if line.strip()), b"")
+    try:
+        return isinstance(json.loads(first), dict)
+    except ValueError:
+        return False
+
+
+def _sniffed(cursor: Any, files: Sequence[Path], shape: str) -> dict[str, str]:
+    """Columns that DuckDB infers from the head of the files."""
+    if not files:
+        raise EngineError("the file is empty, so its columns can't be guessed", hint="declare `options.columns`")
+    scan = f"read_json({file_list(files)}, format='{shape}', union_by_name=true, ignore_errors={shape == 'newline_delimited'}, maximum_object_size={_largest(files)})"
+    try:
+        rows = cursor.execute(f"DESCRIBE FROM {scan}").fetchall()
+    except duckdb.Error as error:
+        raise _broken(files, error) from None
+    columns = {row[0]: row[1] for row in rows}
+    return {name: "VARCHAR" if odd else type_ for (name, type_), odd in zip(columns.items(), _odd(cursor, scan, columns), strict=True)}
+
+
+def _odd(cursor: Any, scan: str, columns: Mapping[str, str]) -> list[bool]:
+    """Which columns were taken for times though their spelling isn't ISO 8601: those stay text."""
+    times = [name for name, type_ in columns.items() if type_.startswith(("DATE", "TIME"))]
+    if not times:
+        return [False] * len(columns)
+    tests = ", ".join(
+        f"bool_or({ident(name)} IS NOT NULL AND try_cast({ident(name)} AS {columns[name]}) IS NULL)" for name in times
+    )
+    texts = scan.replace("read_json(", f"read_json(columns={columns_map(dict.fromkeys(times, 'VARCHAR'))}, ", 1)
+    texts = texts.replace(", union_by_name=true", "")
+    row = cursor.execute(f"SELECT {tests} FROM (FROM {texts} LIMIT 1000)").fetchall()[0]
+    odd = {name for name, found in zip(times, row, strict=True) if found}
+    return [name in odd for name in columns]
+
+
+def _largest(files: Sequence[Path]) -> int:
+    """Room for a document that is one object: the largest file (gzip packs up to about 20 to 1)."""
+    sizes = (file.stat().st_size * (20 if file.suffix == ".gz" else 1) for file in files)
+    return min(max(16 << 20, max(sizes) + 1024), 2 << 30)
+
+
+def _bad(types: Mapping[str, Any]) -> str:
+    """True for a row that is no record of ours: nothing in it is declared, or a value is wrong."""
+    empty = " AND ".join(f"{ident(name)} IS NULL" for name in types)
+    checks = [check for name, type_ in types.items() if (check := wrong(ident(name), type_))]
+    return " OR ".join([f"({empty})", *checks])
+
+
+def _casts(types: Mapping[str, Any]) -> str:
+    return ", ".join(f"{cast(ident(name), type_)} AS {ident(name)}" for name, type_ in types.items())
+
+
+def _raw_columns(types: Mapping[str, Any]) -> str:
+    return columns_map({name: raw_type(type_) for name, type_ in types.items()})
+
+
+def _document_query(files: Sequence[Path], types: Mapping[str, Any]) -> str:
+    """Rows of a document; a value of the wrong type ends the statement with its reason."""
+    scan = (
+        f"read_json({file_list(files)}, format='auto', records=true, columns={_raw_columns(types)}, "
+        f"maximum_object_size={_largest(files)})"
+    )
+    why = reason(types, {name: ident(name) for name in types})
+    if why.startswith("NULL"):
+        return f"SELECT {_casts(types)} FROM {scan} {BARRIER}"
+    return f"SELECT {_casts(types)} FROM {scan} WHERE CASE WHEN ({why}) IS NULL THEN true ELSE error({why}) END {BARRIER}"
+
+
+def _broken(files: Sequence[Path], error: Exception) -> EngineError:
+    message = str(error).partition("\n")[0].partition(": ")[2]
+    return EngineError(f"{files[0].name} is not readable JSON: {message}")
+
+
+class _Lines:
+    """Files with one object a line, read as raw text columns and checked in SQL."""
+
+    def __init__(self, cursor: Any, originals: Mapping[Path, Path], types: Mapping[str, Any]) -> None:
+        self.cursor = cursor
+        self.originals = originals
+        self.types = types
+
+    @property
+    def query(self) -> str:
+        """The readable rows; a broken line comes from the parser as nulls only."""
+        scan = (
+            f"read_json({file_list(self.originals)}, format='newline_delimited', records=true, "
+            f"columns={_raw_columns(self.types)}, ignore_errors=true)"
+        )
+        return f"SELECT {_casts(self.types)} FROM {scan} WHERE NOT ({_bad(self.types)}) {BARRIER}"
+
+    def clear(self) -> None: ...
+
+    def refused(self) -> int:
+        return 0
+
+    def collect(self, table: str, missing: int) -> int:
+        """DuckDB reads the lines as text; where a file isn't UTF-8, or the numbers disagree, Python does."""
+        found = 0
+        for file, original in self.originals.items():
+            if found < missing:
+                found += self._insert(table, original, _lines_of(file))
+        if found != missing:
+            self.cursor.execute(f"DELETE FROM {table}")
+            found = sum(self._insert_slowly(table, *files) for files in self.originals.items())
+        return all_found(found, missing, list(self.originals.values()))
+
+    def _insert(self, table: str, original: Path, lines: str) -> int:
+        self.cursor.execute("SET SESSION preserve_insertion_order = true")
+        try:
+            verdicts = _verdicts(lines, self.types)
+            statement = f"INSERT INTO {table} SELECT {literal(str(original))}, line, reason, l FROM ({verdicts})"
+            return int(self.cursor.execute(statement).fetchall()[0][0])
+        except duckdb.InvalidInputException:
+            return 0  # not UTF-8
+        finally:
+            self.cursor.execute("SET SESSION preserve_insertion_order = false")
+
+    def _insert_slowly(self, table: str, file: Path, original: Path) -> int:
+        found = 0
+        for batch in _batches(file):
+            self.cursor.register("odibi_lines", batch)
+            try:
+                found += self._insert(table, original, "SELECT line, l FROM odibi_lines")
+            finally:
+                self.cursor.unregister("odibi_lines")
+        return found
+
+
+def _lines_of(file: Path) -> str:
+    """SELECT line, l: the file's lines with their numbers, in file order."""
+    return (
+        f"SELECT row_number() OVER () AS line, l FROM read_csv({file_list([file])}, header=false, "
+        "columns={'l': 'VARCHAR'}, delim='\x02', quote='', escape='', auto_detect=false, strict_mode=false, "
+        f"max_line_size={16 << 20})"
+    )
+
+
+def _batches(file: Path) -> Iterator[Any]:
+    """Tables of line number and text; bytes that aren't UTF-8 leave a mark that isn't JSON either."""
+    import pyarrow as pa  # 0.2 s, and only for files that are damaged
+
+    numbers: list[int] = []
+    texts: list[str] = []
+    with _open(file) as stream:
+        for number, line in enumerate(stream, start=1):
+            numbers.append(number)
+            texts.append(_decoded(line))
+            if len(texts) == _BATCH:
+                yield pa.table({"line": numbers, "l": texts})
+                numbers, texts = [], []
+    yield pa.table({"line": pa.array(numbers, pa.int64()), "l": pa.array(texts, pa.string())})
+
+
+def _decoded(line: bytes) -> str:
+    line = line.rstrip(b"\r\n")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return "not UTF-8: " + line.decode(errors="replace")
+
+
+def _verdicts(lines: str, types: Mapping[str, Any]) -> str:
+    """SELECT line, reason, raw of the bad ones among `lines`, by the same checks as the main pass."""
+    shape = json.dumps({name: raw_type(type_) for name, type_ in types.items()}, ensure_ascii=False)
+    value_of = {name: f"r.{ident(name)}" for name in types}
+    empty = " AND ".join(f"{value} IS NULL" for value in value_of.values())
+    return (
+        "SELECT line, reason, l FROM (SELECT line, l, CASE "
+        "WHEN starts_with(l, 'not UTF-8: ') THEN 'not UTF-8' "
+        "WHEN NOT valid THEN 'not valid JSON' WHEN r IS NULL THEN 'not a JSON object' "
+        f"WHEN {empty} THEN 'no declared column has a value' ELSE {reason(types, value_of)} END AS reason "
+        f"FROM (SELECT line, l, json_valid(l) AS valid, json_transform(CASE WHEN json_valid(l) AND "
+        f"json_type(l) = 'OBJECT' THEN l END, {literal(shape)}) AS r FROM ({lines}) "
+        "WHERE trim(l, e' \\t\\r\\n') <> '')) WHERE reason IS NOT NULL ORDER BY line"
+    )

@@ -1,0 +1,130 @@
+"""SQL that tells whether a text value has its declared type, at any depth, and nothing is rounded away.
+
+Text files are read with scalars as VARCHAR and nested values as JSON; these expressions check and cast
+them. DuckDB's own readers turn 5.7 into a BIGINT 6 and a text where a struct should be into nulls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from odibi.errors import EngineError
+
+from .sql_text import ident, literal
+
+__all__ = ["cast", "parsed_types", "raw_type", "reason", "wrong"]
+
+_INTEGERS = {
+    "tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint", "uhugeint",
+}  # fmt: skip
+_NESTED = {"struct", "list", "map", "array", "union"}
+
+
+def parsed_types(cursor: Any, columns: Mapping[str, str]) -> dict[str, Any]:
+    """DuckDB's type objects for declared types. Raises EngineError naming the column."""
+    import duckdb
+
+    types: dict[str, Any] = {}
+    for name, text in columns.items():
+        try:
+            types[name] = cursor.type(text)
+        except duckdb.Error as error:
+            near = str(error).partition("Did you mean ")[2].strip(' "?')
+            raise EngineError(
+                f"column {name!r}: there is no type {text!r}",
+                hint=f"did you mean {near}?" if near else "types are DuckDB's: BIGINT, DOUBLE, VARCHAR, TIMESTAMP, …",
+            ) from None
+    return types
+
+
+def raw_type(type_: Any) -> str:
+    """What the file is read as before checking."""
+    return "JSON" if type_.id in _NESTED or str(type_) == "JSON" else "VARCHAR"
+
+
+def _is_text(type_: Any) -> bool:
+    return type_.id == "varchar"  # JSON, too, is a varchar underneath
+
+
+def is_integer(type_: Any) -> bool:
+    """Whether values are whole numbers."""
+    return type_.id in _INTEGERS
+
+
+def cast(value: str, type_: Any) -> str:
+    """The value in its declared type, for rows that passed `wrong`."""
+    return value if _is_text(type_) else f"try_cast({value} AS {type_})"
+
+
+def wrong(value: str, type_: Any) -> str | None:
+    """A condition that is true when `value` isn't null and not of the type; None when it can't be."""
+    if type_.id in _NESTED:
+        return f"({value} IS NOT NULL AND json_type({value}) <> 'NULL' AND ({_wrong_nested(value, type_)}))"
+    if _is_text(type_):
+        return None
+    bad = f"try_cast({value} AS {type_}) IS NULL"
+    if is_integer(type_):
+        bad += f" OR {_has_fraction(value)}"
+    return f"({value} IS NOT NULL AND ({bad}))"
+
+
+def _has_fraction(value: str) -> str:
+    """5.7 and 5e-1, but not 5.0: a cast to an integer would round."""
+    number = f"try_cast({value} AS DOUBLE)"
+    return f"((contains({value}, '.') OR contains(lower({value}), 'e')) AND {number} <> trunc({number}))"
+
+
+def _wrong_nested(value: str, type_: Any) -> str:
+    if type_.id == "struct":
+        return _wrong_struct(value, type_)
+    if type_.id == "list":
+        return _wrong_list(value, type_.children[0][1])
+    if type_.id == "map":
+        return _wrong_map(value, type_.children[1][1])
+    return f"try_cast({value} AS {type_}) IS NULL"
+
+
+def _wrong_struct(value: str, type_: Any) -> str:
+    shape = "{" + ", ".join(f"{_json(name)}: {_json(raw_type(child))}" for name, child in type_.children) + "}"
+    fields = f"json_transform({value}, {literal(shape)})"
+    checks = [wrong(f"{fields}.{ident(name)}", child) for name, child in type_.children]
+    return " OR ".join([f"json_type({value}) <> 'OBJECT'", *filter(None, checks)])
+
+
+def _wrong_list(value: str, child: Any) -> str:
+    shape = f"json_type({value}) <> 'ARRAY'"
+    check = wrong("item", child)
+    if check is None:
+        return shape
+    items = f"json_transform({value}, {literal(f'[{_json(raw_type(child))}]')})"
+    return f"{shape} OR len(list_filter({items}, lambda item: {check})) > 0"
+
+
+def _wrong_map(value: str, child: Any) -> str:
+    shape = f"json_type({value}) <> 'OBJECT'"
+    check = wrong("item", child)
+    if check is None:
+        return shape
+    items = f"map_values(try_cast({value} AS MAP(VARCHAR, {raw_type(child)})))"
+    return f"{shape} OR len(list_filter({items}, lambda item: {check})) > 0"
+
+
+def _json(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
+
+
+def reason(columns: Mapping[str, Any], value_of: Mapping[str, str]) -> str:
+    """A CASE expression naming the first column whose value has the wrong type; null when all are right."""
+    branches = []
+    for name, type_ in columns.items():
+        if (check := wrong(value_of[name], type_)) is not None:
+            before, after = literal(f"column {name}: "), literal(f" is not {_article(str(type_))}")
+            branches.append(f"WHEN {check} THEN {before} || left({value_of[name]}::VARCHAR, 80) || {after}")
+    return f"CASE {' '.join(branches)} END" if branches else "NULL::VARCHAR"
+
+
+def _article(type_: str) -> str:
+    return f"{'an' if type_[0] in 'AEIO' else 'a'} {type_}"

@@ -1,0 +1,61 @@
+"""Spelling names and values in DuckDB's SQL, and knowing which tables a query names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+__all__ = ["columns_map", "file_list", "ident", "literal", "mentions", "trimmed", "wrapped"]
+
+
+def ident(name: str) -> str:
+    """The name in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """The text in single quotes."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def file_list(files: Iterable[Path]) -> str:
+    """A list literal of paths; glob characters in names mean themselves."""
+    return "[" + ", ".join(literal(_unglobbed(str(file))) for file in files) + "]"
+
+
+def _unglobbed(path: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", path)
+
+
+def columns_map(columns: Mapping[str, str]) -> str:
+    """The struct literal that `read_csv` and `read_json` take as `columns`."""
+    return "{" + ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in columns.items()) + "}"
+
+
+def trimmed(query: str) -> str:
+    """The query without the semicolons and blanks at its end."""
+    return query.rstrip().rstrip(";").rstrip()
+
+
+@lru_cache(maxsize=512)
+def _word(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+
+
+def mentions(query: str, name: str) -> int:
+    """How often `name` occurs as a word: never fewer than the query's references to that table."""
+    return len(_word(name).findall(query))
+
+
+def wrapped(query: str, tables: Mapping[str, str]) -> str:
+    """The query with its table names bound to relations, on the line after the first.
+
+    The user's text stays untouched between two newlines, so a trailing comment can't swallow the
+    bracket and an error's line number is off by exactly one.
+    """
+    if not tables:
+        return f"SELECT * FROM (\n{query}\n)"
+    bound = ", ".join(f"{ident(name)} AS NOT MATERIALIZED (FROM {relation})" for name, relation in tables.items())
+    return f"WITH {bound} SELECT * FROM (\n{query}\n)"

@@ -1,0 +1,167 @@
+"""Reading SQLite: streamed through the standard library, typed by declaration, strict about values."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from odibi.engine import Column, Schema, Source
+from odibi.errors import Cancelled, EngineError
+
+from .sql_text import ident
+
+__all__ = ["SqliteRead"]
+
+_BATCH = 20_000
+_MAX_INT = 2**63
+
+
+class SqliteRead:
+    """One table or query of a database file; columns are known at once, rows when asked for."""
+
+    def __init__(self, source: Source) -> None:
+        if not source.path.is_file():
+            raise EngineError(f"no database file {source.path.name}", hint=f"looked for {source.path}")
+        self.path = source.path
+        self.query = source.query or f"SELECT * FROM {ident(source.table or '')}"
+        self.table = source.table
+        self.fields = self._declared() if source.table else self._inferred()
+
+    @property
+    def schema(self) -> Schema:
+        """The columns in DuckDB's types."""
+        return tuple(Column(name, _DUCK[type_]) for name, type_ in self.fields)
+
+    def _open(self) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+    def _run(self, connection: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+        try:
+            return connection.execute(statement)
+        except sqlite3.Error as error:
+            raise self._refused(error) from None
+
+    def _refused(self, error: sqlite3.Error) -> EngineError:
+        busy = "locked" in str(error) or "busy" in str(error)
+        return EngineError(f"{self.path.name}: {error}", sql=self.query, transient=busy)
+
+    def _declared(self) -> list[tuple[str, str]]:
+        with closing(self._open()) as connection:
+            rows = self._run(connection, f"PRAGMA table_info({ident(self.table or '')})").fetchall()
+            if rows:
+                return [(row[1], _kind(row[2])) for row in rows]
+            found = self._run(connection, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+        names = [row[0] for row in found]
+        near = get_close_matches(self.table or "", names, n=1)
+        known = f"tables: {', '.join(names) or 'none'}"
+        raise EngineError(
+            f"{self.path.name} has no table {self.table!r}", hint=f"did you mean {near[0]!r}? {known}" if near else known
+        )
+
+    def _inferred(self) -> list[tuple[str, str]]:
+        """Types of a query's columns: what all values of the first batch have in common."""
+        with closing(self._open()) as connection:
+            cursor = self._run(connection, self.query)
+            names = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchmany(_BATCH)
+        columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+        return [(name, _common(values)) for name, values in zip(names, columns, strict=True)]
+
+    def reader(self, limit: int | None = None, cancelled: Callable[[], bool] = lambda: False) -> pa.RecordBatchReader:
+        """All rows (or the first `limit`) as Arrow batches. Raises EngineError for a value of another type."""
+        schema = pa.schema([(name, _ARROW[type_]) for name, type_ in self.fields])
+        return pa.RecordBatchReader.from_batches(schema, self._batches(schema, limit, cancelled))
+
+    def _batches(self, schema: pa.Schema, limit: int | None, cancelled: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+        left = limit
+        with closing(self._open()) as connection:
+            cursor = self._run(connection, self.query)
+            while left != 0:
+                if cancelled():
+                    raise Cancelled
+                try:
+                    rows = cursor.fetchmany(_BATCH if left is None else min(_BATCH, left))
+                except sqlite3.Error as error:
+                    raise self._refused(error) from None
+                if not rows:
+                    return
+                left = None if left is None else left - len(rows)
+                columns = zip(*rows, strict=True)
+                arrays = [_array(*field, values) for field, values in zip(self.fields, columns, strict=True)]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+_DUCK = {"int": "BIGINT", "real": "DOUBLE", "text": "VARCHAR", "blob": "BLOB", "bool": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP", "decimal": "DOUBLE"}
+_ARROW = {
+    "int": pa.int64(), "real": pa.float64(), "decimal": pa.float64(), "text": pa.string(), "blob": pa.binary(),
+    "bool": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
+}  # fmt: skip
+
+
+def _kind(declared: str) -> str:
+    """The kind of a declared column, by SQLite's rules of affinity and the usual names for times."""
+    name = re.sub(r"\(.*", "", declared).strip().upper()
+    if "INT" in name:
+        return "int"
+    if name in ("BOOLEAN", "BOOL"):
+        return "bool"
+    if name == "DATE":
+        return "date"
+    if name.startswith(("TIMESTAMP", "DATETIME")):
+        return "timestamp"
+    if any(part in name for part in ("REAL", "FLOA", "DOUB")):
+        return "real"
+    if any(part in name for part in ("NUMERIC", "DECIMAL")):
+        return "decimal"
+    return "blob" if name == "BLOB" else "text"
+
+
+def _common(values: Sequence[Any]) -> str:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {int}:
+        return "int"
+    if kinds and kinds <= {int, float}:
+        return "real"
+    return "blob" if kinds == {bytes} else "text"
+
+
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "int": (int,), "real": (float, int), "decimal": (float, int), "text": (str,), "blob": (bytes,), "bool": (int,),
+    "date": (str,), "timestamp": (str,),
+}  # fmt: skip
+
+
+def _array(name: str, kind: str, values: Sequence[Any]) -> pa.Array:
+    """One column of a batch. SQLite keeps any value anywhere, so each must be looked at."""
+    for value in values:
+        if value is not None and type(value) not in _PYTHON[kind]:
+            raise _strange(name, kind, value)
+    if kind == "bool":
+        return pa.array([_boolean(name, value) for value in values], pa.bool_())
+    try:
+        if kind in ("date", "timestamp"):
+            return pa.array(values, pa.string()).cast(_ARROW[kind])
+        return pa.array(values, _ARROW[kind])
+    except (pa.ArrowInvalid, UnicodeEncodeError) as error:
+        raise EngineError(f"column {name!r}: {error}", hint=f"it is read as {_DUCK[kind]}") from None
+
+
+def _boolean(name: str, value: Any) -> bool | None:
+    if value in (None, 0, 1):
+        return None if value is None else bool(value)
+    raise _strange(name, "bool", value)
+
+
+def _strange(name: str, kind: str, value: Any) -> EngineError:
+    return EngineError(
+        f"column {name!r} holds {value!r} ({type(value).__name__}), which is not {_DUCK[kind]}",
+        hint="SQLite keeps values of any type in a column: cast it in a query (read.query), or mend the row",
+    )
