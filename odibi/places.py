@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -170,7 +171,20 @@ def _path_of(owner: Any) -> str | None:
 def output_of(loaded: Loaded, node: Node) -> Path | None:
     """Where the node's result is stored, whether it is there yet or not."""
     write = node.config.write
-    return None if write is None else resolve(loaded, write.connection, _required_path(write))
+    if write is None:
+        return None
+    with _named(node):
+        return resolve(loaded, write.connection, _required_path(write))
+
+
+@contextmanager
+def _named(node: Node) -> Iterator[None]:
+    """Say in a UsageError which node it is about, and where that stands."""
+    try:
+        yield
+    except UsageError as error:
+        place = f"{node.position}: " if node.position else ""
+        raise UsageError(f"{place}{node.key}: {error.message}", hint=error.hint) from error
 
 
 def _required_path(owner: Any) -> str:
@@ -193,14 +207,16 @@ def source_of(loaded: Loaded, node: Node, read: ReadConfig) -> Source:
     connection = _connection(loaded, read.connection)
     if connection.type == "sqlite":
         return _database(loaded, node, read, connection.path)
-    path = resolve(loaded, str(read.connection), _required_path(read))
+    with _named(node):
+        path = resolve(loaded, str(read.connection), _required_path(read))
+        files = _existing(loaded, path, read.format)
     options = dict(read.options)
     columns = options.pop("columns", None)
     travel = read.time_travel
     return Source(
         format=read.format,
         path=path,
-        files=_existing(loaded, path, read.format),
+        files=files,
         columns=columns,
         options=options,
         version=travel.as_of_version if travel else None,
@@ -418,13 +434,13 @@ def _format_by_name(name: str) -> str:
 
 def target_of(loaded: Loaded, node: Node, write_id: str) -> Target:
     """Where and how the node's result is written."""
-    write = node.config.write
-    if write is None:
+    write, path = node.config.write, output_of(loaded, node)
+    if write is None or path is None:
         raise UsageError(f"{node.key} has no `write`")
     options = {name: value for name, value in write.options.items() if name not in _IN_TARGET}
     return Target(
         format=write.format,
-        path=resolve(loaded, write.connection, _required_path(write)),
+        path=path,
         mode=write.mode,
         write_id=write_id,
         keys=write.keys,

@@ -95,7 +95,7 @@ def prepare(loaded: Loaded, request: RunRequest) -> Prepared:
     ledger = Ledger(loaded.root)
     last = ledger.last_state()
     engine = request.engine or loaded.project.engine
-    chosen = select.select(built, request.select, request.exclude, last)
+    chosen = select.select(built, request.select, request.exclude, last, engine=engine)
     resumes = ledger.resumable() if request.resume else None
     if request.resume and resumes is None:
         raise UsageError(

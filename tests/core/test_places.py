@@ -61,6 +61,22 @@ def test_a_path_can_not_leave_its_connection(tmp_path: Path, path: str) -> None:
         places.resolve(project(tmp_path, MEDALLION), "raw", path)
 
 
+def test_a_wrong_place_is_named_with_its_node(tmp_path: Path) -> None:
+    nodes = """
+        - pipeline: p
+          nodes:
+            - name: x
+              read: {connection: raw, format: csv, path: ../x.csv}
+              write: {connection: lake, format: parquet, path: ../y}
+        """
+    graph = graph_of(tmp_path, nodes)
+    start = rf"^{tmp_path}/odibi\.yaml:10:9: p\.x: path '\.\./"
+    with pytest.raises(UsageError, match=start + "x.csv' leaves connection 'raw'"):
+        source(graph, "p.x")
+    with pytest.raises(UsageError, match=start + "y' leaves connection 'lake'"):
+        places.target_of(graph.loaded, graph.nodes["p.x"], "w")
+
+
 @given(st.lists(st.sampled_from(["..", ".", "a", "b", "raw", ""]), max_size=8))
 def test_what_resolves_lies_inside(
     tmp_path_factory: pytest.TempPathFactory, parts: list[str]
