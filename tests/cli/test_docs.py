@@ -11,6 +11,7 @@ import pytest
 
 import odibi
 from odibi.cli.main import COMMANDS
+from tests.cli.command import odibi as odibi_command
 
 ROOT = Path(odibi.__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("[a-z]*/README.md")])
@@ -53,3 +54,15 @@ def test_every_option_of_run_is_in_the_docs() -> None:
     for parameter in typer.main.get_command(app).params:
         longest = max(parameter.opts, key=len)
         assert longest in page or longest in ("--project", "--help"), longest
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_projects_that_are_shown_are_valid(page: Path, tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    for block in blocks:
+        if block.startswith("project:"):
+            (tmp_path / "odibi.yaml").write_text(block, encoding="utf-8")
+            outcome = odibi_command("validate", cwd=tmp_path)
+            assert outcome.code == 0, outcome.out
