@@ -130,7 +130,7 @@ class Script:
         )
         columns = [list(column) for column in zip(*rows, strict=True)]
         self.db.execute(f"CREATE TABLE incoming AS SELECT {values}", columns)
-        hidden = ", ".join(f"sha256('odibieats' || {c}) AS {c}" for c in PRIVATE if c in types)
+        hidden = ", ".join(f"sha256('salted-eats' || {c}) AS {c}" for c in PRIVATE if c in types)
         query = f"SELECT * REPLACE ({hidden}) FROM incoming" if hidden else "FROM incoming"
         self.write(f"bronze/{table}", query)
         self.db.execute("DROP TABLE incoming")
