@@ -65,7 +65,6 @@ def fingerprints(graph: Graph, engine: str) -> dict[str, str]:
             code.used_by(node),
             _inputs(graph.loaded, node, outputs),
             [[edge.kind, found[edge.source]] for edge in graph.edges_into(key)],
-            sorted(node.upstream.items()),
         ]
         found[key] = _digest(json.dumps(facts, sort_keys=True, default=str))
     return found

@@ -174,7 +174,7 @@ class _Planner:
         for edge in self.graph.edges_into(key):
             node = self.graph.nodes[edge.source]
             action = self.decisions.get(edge.source, (None,))[0]
-            if action in ("run", "skip") or (edge.kind == "path" and not node.stores):
+            if action == "run" or (edge.kind == "path" and not node.stores):
                 continue
             if not node.stores:
                 self.decisions[edge.source] = "run", f"needed by {key}: has no stored output"

@@ -114,7 +114,7 @@ def history(**seconds: list[float]) -> LastState:
 
 def test_expected_times_are_medians_and_the_longest_path_is_found(graph: Graph) -> None:
     last = history(
-        bronze__orders=[1, 9, 1, 1, 1, 50, 50],
+        bronze__orders=[1, 9, 1, 1, 9, 50, 50],
         silver__orders=[2, 4],
         silver__links=[10],
         gold__sales=[4],
@@ -227,6 +227,28 @@ def test_resume_does_not_take_a_table_for_a_result_that_it_is_not(graph: Graph) 
     made = plan(graph, last=last, mode="resume")
     why = "needed by gold.top: its stored output (csv, overwrite) is not just its result"
     assert told(made)[-2:] == [("gold.sales", "run", why), ("gold.top", "run", "failed in run r1")]
+
+
+def test_resume_reads_a_table_that_is_asked_for_as_a_table(tmp_path: Path) -> None:
+    """`inputs` mean what a node has stored, whatever its latest run added to it."""
+    graph = graph_of(
+        tmp_path,
+        """
+        - pipeline: a
+          nodes:
+            - name: log
+              write: {connection: lake, format: parquet, path: log.parquet, mode: append}
+        - pipeline: b
+          nodes:
+            - {name: by_input, inputs: {log: $a.log}}
+        """,
+    )
+    store(graph, "a.log")
+    made = plan(graph, last=past(graph, b__by_input="failed"), mode="resume")
+    assert [(step.key, step.action) for step in made.steps] == [
+        ("a.log", "reuse"),
+        ("b.by_input", "run"),
+    ]
 
 
 @given(
