@@ -119,7 +119,7 @@ class _Planner:
     mode: Mode
     prints: Mapping[str, str]
     decisions: dict[str, tuple[Action, str]] = field(default_factory=dict)
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    problems: dict[str, list[str]] = field(default_factory=dict)
 
     def decide(self, selected: set[str]) -> dict[str, tuple[Action, str]]:
         """Action and reason of every node that has a part in the run. Raises UsageError."""
@@ -136,7 +136,7 @@ class _Planner:
             if self.decisions.get(key, ("",))[0] == "run":
                 self._provide_for(key, selected)
         if self.problems:
-            raise _unmet(self.problems)
+            raise _unmet(self.graph, self.problems)
         return self.decisions
 
     def _blocked(self) -> dict[str, str]:
@@ -183,7 +183,7 @@ class _Planner:
             elif self._is_stored(node):
                 self.decisions[edge.source] = "reuse", "not selected: its stored output is read"
             else:
-                self.problems.append((key, edge.source))
+                self.problems.setdefault(key, []).append(edge.source)
 
     def _check_stands_for(self, node: Node, edge: Edge) -> None:
         """Run a finished node again where reading what it stored isn't the same as its result.
@@ -200,15 +200,21 @@ class _Planner:
         return places.stored_source(self.loaded, node) is not None
 
 
-def _unmet(problems: list[tuple[str, str]]) -> UsageError:
+def _unmet(graph: Graph, problems: Mapping[str, list[str]]) -> UsageError:
+    """The error for stored results that aren't there, a line for every node that needs some."""
+    keys = [key for key in graph.order() if key in problems]
     lines = [
-        f"{key} needs {source}, which isn't selected and has no stored output yet"
-        for key, source in problems
+        f"{key} needs {', '.join(problems[key])}: not selected, and nothing stored yet"
+        for key in keys
     ]
     if len(lines) > _NAMED_PROBLEMS:
-        lines[_NAMED_PROBLEMS:] = [f"and {len(lines) - _NAMED_PROBLEMS} more"]
-    names = " ".join(f"+{key}" for key in dict.fromkeys(key for key, _ in problems))
-    return UsageError("\n".join(lines), hint=f"select what they need as well: --select '{names}'")
+        lines[_NAMED_PROBLEMS:] = [f"and {len(lines) - _NAMED_PROBLEMS} more nodes"]
+    example = " ".join(f"+{key}" for key in keys[:2])
+    more = " …" if len(keys) > 2 else ""
+    return UsageError(
+        "\n".join(lines),
+        hint=f"a + before a name selects all that it needs as well: --select '{example}{more}'",
+    )
 
 
 def _step(
