@@ -16,6 +16,7 @@ import duckdb
 from odibi.engine import Source
 from odibi.errors import EngineError
 
+from .csv_lines import fractions, newlines_before, open_text
 from .leaf_checks import cast, is_integer, parsed_types, wrong
 from .read_options import CsvOptions, csv_options
 from .sql_text import columns_map, file_list, ident, literal
@@ -63,15 +64,13 @@ def _is_empty(file: Path) -> bool:
 
 def _first_record(file: Path, options: CsvOptions) -> Header:
     """The first record after the skipped lines."""
-    opener = gzip.open if file.suffix == ".gz" else open
-    encoding = options.encoding or "utf-8"
     try:
-        with opener(file, "rt", encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, newline="", errors="replace") as stream:
+        with open_text(file, options.encoding) as stream:
             for _ in range(options.skip):
                 next(stream, None)
             record = next(csv.reader(stream, delimiter=options.delimiter or ",", quotechar=options.quote or '"'), [])
     except LookupError:
-        raise EngineError(f"csv option encoding: there is no encoding {encoding!r}") from None
+        raise EngineError(f"csv option encoding: there is no encoding {options.encoding!r}") from None
     except (csv.Error, TypeError) as error:
         raise EngineError(f"{file.name}: the first line can't be read: {error}") from None
     return tuple(name.strip() for name in record)
@@ -193,6 +192,7 @@ class _Files:
         number = next(_numbers)
         self.rejects = f"odibi_rejects_{number}"
         self.scans = f"odibi_scans_{number}"
+        self.found = f"odibi_found_{number}"
 
     @property
     def query(self) -> str:
@@ -237,34 +237,80 @@ class _Files:
         return int(self.cursor.execute(query).fetchall()[0][0])
 
     def collect(self, table: str, missing: int) -> int:
-        """The parser's complaints, one row a line, then the lines whose integers aren't."""
-        complaints = (
-            f"(SELECT s.file_path, r.line, r.column_idx, r.csv_line, {_REASON} AS reason, r.error_type, "
-            f"{_VALUE} AS v, {_TYPE} AS t FROM {self.rejects} r JOIN {self.scans} s USING (scan_id, file_id))"
-        )
-        one_a_line = "SELECT file_path, line, string_agg(DISTINCT reason, '; ' ORDER BY reason), any_value(csv_line)"
-        refused = self._insert(f"INSERT INTO {table} {one_a_line} FROM {complaints} GROUP BY file_path, line")
-        if not missing:
-            return refused
+        """The parser's complaints; then the integers that aren't, in a pass where the parser casts them;
+        then the fractions among them, which the parser rounds and Python doesn't.
+        """
+        self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE {self.found} {_FOUND}")
+        refused = self._add_complaints("true")
+        cast = self._add_uncastable() if missing else 0
+        self._number_lines()
+        self.cursor.execute(f"INSERT INTO {table} SELECT file, line, reason, raw FROM {self.found}")
+        self.cursor.execute(f"DROP TABLE {self.found}")
+        fractions = self._add_fractions(table) if cast < missing else 0
+        return refused + all_found(cast + fractions, missing, self.files)
+
+    def _add_complaints(self, condition: str) -> int:
+        """One row a line: all its complaints that meet the condition, if the line isn't known yet."""
+        return self._insert(f"""INSERT INTO {self.found}
+            SELECT file, place, any_value(line), string_agg(DISTINCT reason, '; ' ORDER BY reason), any_value(raw)
+            FROM (SELECT s.file_path AS file, r.line_byte_position AS place, r.line, r.csv_line AS raw, {_REASON} AS reason
+                FROM {self.rejects} r JOIN {self.scans} s USING (scan_id, file_id) WHERE {condition}) r
+            WHERE NOT EXISTS (FROM {self.found} f WHERE f.file = r.file AND f.place = r.place) GROUP BY file, place""")
+
+    def _add_uncastable(self) -> int:
+        """Read all lines once more with integers as such and everything else as text."""
         raw = {name: str(type_) if is_integer(type_) else "VARCHAR" for name, type_ in self.types.items()}
         self.clear()
-        self._pass_over(raw, replace(self.options, decimal="," if self.options.decimal != "," else "."))
-        found = self._insert(
-            f"INSERT INTO {table} {one_a_line} FROM {complaints} r WHERE error_type = 'CAST' AND NOT {self._whole()} "
-            f"AND NOT EXISTS (FROM {table} t WHERE t.file = r.file_path AND t.line = r.line) GROUP BY file_path, line"
-        )
-        return refused + all_found(found, missing, list(itertools.chain.from_iterable(self.groups.values())))
-
-    def _pass_over(self, raw: Mapping[str, str], options: CsvOptions) -> None:
-        """Read all lines for their rejects. With no point as decimal separator, 5.7 is no integer."""
         used = " AND ".join(map(_used, self.types))
-        self.cursor.execute(f"SELECT count(*) FROM {self._scan_all(raw, options)} WHERE {used}").fetchall()
+        self.cursor.execute(f"SELECT count(*) FROM {self._scan_all(raw, self.options)} WHERE {used}").fetchall()
+        return self._add_complaints("r.error_type = 'CAST'")
 
-    def _whole(self) -> str:
-        """True for a complaint about a value that is an integer after all, such as 5.0."""
-        types = {str(type_): type_ for type_ in self.types.values() if is_integer(type_)}
-        branches = " ".join(f"WHEN {literal(text)} THEN NOT {wrong('v', type_)}" for text, type_ in types.items())
-        return f"(CASE t {branches} ELSE false END)"
+    def _number_lines(self) -> None:
+        """The parser numbers records; a quoted line break makes the file's own numbers larger."""
+        for (file,) in self.cursor.execute(f"SELECT DISTINCT file FROM {self.found}").fetchall():
+            rows = self.cursor.execute(
+                f"SELECT place, line, {_BREAKS_FIRST} FROM {self.found} WHERE file = {literal(file)} ORDER BY place"
+            ).fetchall()
+            before = newlines_before(Path(file), [row[0] - 1 for row in rows])
+            moved = [(count + 1 + breaks, place) for (place, line, breaks), count in zip(rows, before, strict=True) if count + 1 + breaks != line]
+            self._move(file, moved)
+        self.cursor.execute(f"UPDATE {self.found} SET raw = ltrim(raw, e'\\r\\n')")
+
+    def _move(self, file: str, moved: Sequence[tuple[int, int]]) -> None:
+        if not moved:
+            return
+        import pyarrow as pa  # 0.2 s, and only for files with quoted line breaks and bad lines
+
+        lines, places = zip(*moved, strict=True)
+        self.cursor.register("odibi_moved", pa.table({"line": lines, "place": places}))
+        self.cursor.execute(
+            f"UPDATE {self.found} f SET line = m.line FROM odibi_moved m WHERE f.place = m.place AND f.file = {literal(file)}"
+        )
+        self.cursor.unregister("odibi_moved")
+
+    def _add_fractions(self, table: str) -> int:
+        integers = {name for name, type_ in self.types.items() if is_integer(type_)}
+        found = 0
+        for header, files in self.groups.items():
+            for file in files:
+                known = self.cursor.execute(f"SELECT line FROM {table} WHERE file = {literal(str(file))}").fetchall()
+                rows = fractions(file, self.options, header, integers, {line for (line,) in known})
+                for chunk in iter(lambda rows=rows: list(itertools.islice(rows, 10_000)), []):  # type: ignore[misc]
+                    found += self._insert_rows(table, chunk)
+        return found
+
+    def _insert_rows(self, table: str, rows: Sequence[tuple[str, int, str, str]]) -> int:
+        import pyarrow as pa  # 0.2 s, and only for files with bad lines
+
+        columns = dict(zip(("file", "line", "reason", "raw"), zip(*rows, strict=True), strict=True))
+        self.cursor.register("odibi_rows", pa.table(columns))
+        count = self._insert(f"INSERT INTO {table} FROM odibi_rows")
+        self.cursor.unregister("odibi_rows")
+        return count
+
+    @property
+    def files(self) -> list[Path]:
+        return list(itertools.chain.from_iterable(self.groups.values()))
 
     def _insert(self, statement: str) -> int:
         return int(self.cursor.execute(statement).fetchall()[0][0])
@@ -285,3 +331,6 @@ _REASON = f"""CASE r.error_type
     WHEN 'INVALID ENCODING' THEN 'not in the file''s encoding'
     WHEN 'UNQUOTED VALUE' THEN 'a quote inside or after a quoted value'
     ELSE lower(r.error_type::VARCHAR) END"""
+_FOUND = "(file VARCHAR, place BIGINT, line BIGINT, reason VARCHAR, raw VARCHAR)"
+_BREAKS_FIRST = r"len(regexp_replace(regexp_extract(raw, '^[\r\n]*'), '\r', '', 'g'))"
+"""Line breaks before the line's first character, which the parser counts as part of it."""
