@@ -143,14 +143,17 @@ def table(
     rows: Iterable[Sequence[object]],
     *,
     right: Collection[str] = (),
+    keep: Collection[str] = (),
     width: int | None = None,
 ) -> list[str]:
     """Aligned lines, the headings first; columns named in `right` align right.
 
-    With `width` (terminal columns) the widest columns are cut with `…` until a line fits.
+    With `width` (terminal columns) the widest columns are cut with `…` until a line fits, those named
+    in `keep` last.
     """
     texts = [[safe_line(cell) for cell in row] for row in rows]
-    sizes = _sizes([list(headings), *texts], width)
+    kept = [name in keep for name in headings]
+    sizes = _sizes([list(headings), *texts], kept, width)
     lines = [_line(headings, headings, sizes, right)]
     return lines + [_line(row, headings, sizes, right) for row in texts]
 
@@ -159,13 +162,18 @@ _GAP = 2
 _NARROWEST = 6
 
 
-def _sizes(rows: Sequence[Sequence[str]], width: int | None) -> list[int]:
+def _sizes(rows: Sequence[Sequence[str]], kept: Sequence[bool], width: int | None) -> list[int]:
     from rich.cells import cell_len
 
     sizes = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    room = sum(sizes) if width is None else width - _GAP * (len(sizes) - 1)
+    if width is None:
+        return sizes
+    sizes = [min(size, width) for size in sizes]
+    room = width - _GAP * (len(sizes) - 1)
     while sum(sizes) > room and max(sizes) > _NARROWEST:
-        sizes[sizes.index(max(sizes))] -= 1
+        free = [i for i, size in enumerate(sizes) if size > _NARROWEST and not kept[i]]
+        widest = max(free or range(len(sizes)), key=sizes.__getitem__)
+        sizes[widest] -= 1
     return sizes
 
 

@@ -66,7 +66,7 @@ def _show(what: str, rows: list[Row], as_json: bool) -> None:
         say([f"no {what}"])
     else:
         cells = [["" if value is None else _text(value) for value in row.values()] for row in rows]
-        say(table(list(rows[0]), cells, width=terminal_width()))
+        say(table(list(rows[0]), cells, keep=list(rows[0])[:1], width=terminal_width()))
 
 
 def _text(value: Any) -> str:

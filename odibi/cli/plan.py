@@ -107,13 +107,15 @@ def _show(project: str, prepared: Prepared) -> None:
         for step in made.steps
     ]
     headings = ("wave", "node", "action", "about", "why", "output")
-    first, *lines = table(headings, rows, right=["wave", "about"], width=terminal_width())
+    first, *lines = table(
+        headings, rows, right=["wave", "about"], keep=["node"], width=terminal_width()
+    )
     print(styled(first, "bold"))
     say([*lines, "", *_totals(made)])
 
 
 def _seconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds:.1f} s"
+    return "" if seconds is None else f"{seconds:.2f} s"
 
 
 def _totals(made: Plan) -> Sequence[str]:
@@ -121,7 +123,7 @@ def _totals(made: Plan) -> Sequence[str]:
     if made.total_seconds is not None and made.critical_seconds is not None:
         path = " → ".join(made.critical_path)
         lines.append(
-            f"about {made.total_seconds:.1f} s of work, at best {made.critical_seconds:.1f} s ({path})"
+            f"about {made.total_seconds:.2f} s of work, at best {made.critical_seconds:.2f} s ({path})"
         )
     if made.left_out:
         lines.append(f"{plural(made.left_out, 'node')} left out: not selected")

@@ -113,11 +113,12 @@ def _list(tables: Sequence[StoredTable], as_json: bool) -> None:
                 ["table", "format", "size", "written", "where"],
                 rows,
                 right=["size"],
+                keep=["table"],
                 width=terminal_width(),
             )
         )
-        first = next(each for each in tables if each.written)
-        print("\n" + styled(f'odibi query "FROM {first.sql_name} LIMIT 10"', "dim"))
+        last = [each for each in tables if each.written][-1]
+        print("\n" + styled(f'odibi query "FROM {last.sql_name} LIMIT 10"', "dim"))
 
 
 def _first_word(sql: str) -> str:
@@ -325,7 +326,7 @@ def print_table(asked: Question, limit: int | None) -> None:
     more = limit is not None and len(rows) > limit
     shown = [["NULL" if cell is None else cell for cell in row] for row in rows[:limit]]
     width = terminal_width()
-    count = len(asked.columns) if width is None else min(len(asked.columns), max(1, width // 10))
+    count = _fitting(asked.columns, shown, width)
     lines = table(
         asked.columns[:count], [row[:count] for row in shown], right=asked.right, width=width
     )
@@ -338,6 +339,21 @@ def print_table(asked: Question, limit: int | None) -> None:
     if count < len(asked.columns):
         notes.append(f"{len(asked.columns) - count} more columns with --json or --csv")
     print(styled(" · ".join(notes), "dim"))
+
+
+_USEFUL = 20  # a column cut to less says too little
+
+
+def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> int:
+    """How many columns fit into the terminal, each whole or at least useful."""
+    if width is None:
+        return len(columns)
+    room = width + 2
+    for count, column in enumerate(zip(columns, *rows, strict=True)):
+        room -= 2 + min(max(map(len, column)), _USEFUL)
+        if room < 0:
+            return max(count, 1)
+    return len(columns)
 
 
 def print_json_rows(asked: Question, limit: int | None) -> None:

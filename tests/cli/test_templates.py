@@ -20,7 +20,7 @@ def test_hello(engine: str, hello: Path) -> None:
         {"city": "Braga", "orders": 2, "revenue": 28.8},
     ]
     story = odibi("story", "last", "--json", cwd=hello).json
-    orders = next(node for node in story["nodes"] if node["node"] == "sales.orders")
+    orders = next(node for node in story["nodes"] if node["key"] == "sales.orders")
     assert (
         orders["rows"]["rows_in"],
         orders["rows"]["rows_out"],
@@ -53,7 +53,7 @@ def test_after_a_run_the_project_tells_about_itself(hello: Path) -> None:
     assert [row["node"] for row in outputs] == ["sales.orders", "sales.revenue_by_city"]
     assert all(row["size"] for row in outputs)
     tables = odibi("query", cwd=hello).out
-    assert "sales.orders" in tables and 'odibi query "FROM orders LIMIT 10"' in tables
+    assert "sales.orders" in tables and 'odibi query "FROM revenue_by_city LIMIT 10"' in tables
     plan = odibi("plan", "--json", "-s", "revenue_by_city", cwd=hello).json
     assert [(node["key"], node["action"]) for node in plan["nodes"]] == [
         ("sales.orders", "reuse"),
