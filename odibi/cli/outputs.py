@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from odibi import places
 from odibi.cli.common import shown_path
+from odibi.engine import Source
 
 if TYPE_CHECKING:
     from odibi.config import Loaded
-    from odibi.engine import Source
+    from odibi.engine import Target
     from odibi.graph import Graph, Node
 
-__all__ = ["StoredTable", "quoted", "sql_name", "stored_tables"]
+__all__ = ["StoredTable", "quoted", "set_aside_tables", "sql_name", "stored_tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,45 @@ def stored_tables(graph: Graph) -> list[StoredTable]:
     return [_stored(graph.loaded, node, names[node.name.lower()] == 1) for node in writers]
 
 
+def set_aside_tables(graph: Graph) -> list[StoredTable]:
+    """Rows and lines that were set aside, as `quarantine.<node>` and `quarantine.<node>_lines`.
+
+    Only those that are there. A name that two pipelines share gets the pipeline in front.
+    """
+    found = [
+        (node, suffix, target)
+        for node in graph.nodes.values()
+        for suffix, target in _set_aside(graph.loaded, node)
+        if target.path.is_file()
+    ]
+    names = Counter(node.name + suffix for node, suffix, _ in found)
+    tables = []
+    for node, suffix, target in found:
+        name = node.name + suffix
+        name = name if names[name] == 1 else f"{node.pipeline}_{name}"
+        table = StoredTable("quarantine", name, target.path, target.format, unique=False)
+        tables.append(_with_facts(table, Source(target.format, target.path, (target.path,))))
+    return tables
+
+
+def _set_aside(loaded: Loaded, node: Node) -> Iterator[tuple[str, Target]]:
+    validation, read = node.config.validation, node.config.read
+    if validation is not None and validation.quarantine is not None:
+        yield "", places.quarantine_target(loaded, validation.quarantine, "")
+    if read is not None and read.bad_lines is not None and read.bad_lines.path:
+        yield "_lines", places.bad_lines_target(loaded, node, "", "")
+
+
 def _stored(loaded: Loaded, node: Node, unique: bool) -> StoredTable:
     path = places.output_of(loaded, node)
     assert path is not None and node.config.write is not None
     table = StoredTable(node.pipeline, node.name, path, node.config.write.format, unique)
     source = places.stored_source(loaded, node)
-    if source is None:
-        return table
+    return table if source is None else _with_facts(table, source)
+
+
+def _with_facts(table: StoredTable, source: Source) -> StoredTable:
+    """The table with the size and time of its files."""
     facts = [file.stat() for file in _files(source)]
     changed = max((fact.st_mtime for fact in facts), default=None)
     return replace(

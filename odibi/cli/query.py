@@ -25,7 +25,7 @@ from odibi.cli.common import (
     terminal_width,
 )
 from odibi.cli.exits import fail, reported
-from odibi.cli.outputs import StoredTable, quoted, stored_tables
+from odibi.cli.outputs import StoredTable, quoted, set_aside_tables, stored_tables
 from odibi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def query(
     with reported():
         from odibi import config, graph
 
-        tables = stored_tables(graph.build(config.load(find_project(project), env=env)))
+        built = graph.build(config.load(find_project(project), env=env))
+        tables = [*stored_tables(built), *set_aside_tables(built)]
         if sql is None:
             _list(tables, as_json)
             return
@@ -117,7 +118,8 @@ def _list(tables: Sequence[StoredTable], as_json: bool) -> None:
                 width=terminal_width(),
             )
         )
-        last = [each for each in tables if each.written][-1]
+        written = [each for each in tables if each.written]
+        last = sorted(written, key=lambda each: each.pipeline != "quarantine")[-1]
         print("\n" + styled(f'odibi query "FROM {last.sql_name} LIMIT 10"', "dim"))
 
 
@@ -330,7 +332,7 @@ def print_table(asked: Question, limit: int | None) -> None:
     lines = table(
         asked.columns[:count], [row[:count] for row in shown], right=asked.right, width=width
     )
-    say([lines[0], "─" * max(map(cell_len, lines)), *lines[1:]])
+    say([lines[0], "─" * min(max(map(cell_len, lines)), width or 80), *lines[1:]])
     notes = [
         f"the first {plural(len(shown), 'row')}; --limit 0 for all"
         if more

@@ -54,6 +54,14 @@ def test_after_a_run_the_project_tells_about_itself(hello: Path) -> None:
     assert all(row["size"] for row in outputs)
     tables = odibi("query", cwd=hello).out
     assert "sales.orders" in tables and 'odibi query "FROM revenue_by_city LIMIT 10"' in tables
+    assert "quarantine.orders" in tables
+    rejected = odibi(
+        "query",
+        "SELECT amount, _rejection_reason AS why FROM quarantine.orders",
+        "--json",
+        cwd=hello,
+    )
+    assert rejected.json == [{"amount": -9.99, "why": "range(amount)"}]
     plan = odibi("plan", "--json", "-s", "revenue_by_city", cwd=hello).json
     assert [(node["key"], node["action"]) for node in plan["nodes"]] == [
         ("sales.orders", "reuse"),
