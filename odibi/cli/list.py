@@ -137,10 +137,30 @@ def _engines() -> list[Row]:
     return [{"engine": name} for name in plugins.engine_names()]
 
 
+def _transformers() -> list[Row]:
+    from odibi.transforms import registry
+
+    names = [*registry.names("transformer"), *registry.names("operation")]
+    return [{"transformer": name, "summary": registry.get(name).SUMMARY} for name in sorted(names)]
+
+
+def _patterns() -> list[Row]:
+    from odibi.transforms import registry
+
+    return [
+        {"pattern": name, "summary": registry.get(name).SUMMARY}
+        for name in registry.names("pattern")
+    ]
+
+
 _OF_PROJECT: dict[str, Callable[[Loaded], list[Row]]] = {
     "nodes": _nodes,
     "pipelines": _pipelines,
     "connections": _connections,
     "outputs": _outputs,
 }
-_OF_ODIBI: dict[str, Callable[[], list[Row]]] = {"engines": _engines}
+_OF_ODIBI: dict[str, Callable[[], list[Row]]] = {
+    "transformers": _transformers,
+    "patterns": _patterns,
+    "engines": _engines,
+}
