@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from odibi.engine import Column, Rows, Schema
 from odibi.errors import NodeError, OdibiError, UsageError
@@ -41,6 +41,9 @@ _GROUP = "odibi.transforms"
 _MODULES = (
     "odibi.transforms.columns",
     "odibi.transforms.dates",
+    "odibi.transforms.deletes",
+    "odibi.transforms.geo",
+    "odibi.transforms.identity",
     "odibi.transforms.keys",
     "odibi.transforms.nested",
     "odibi.transforms.operations",
@@ -49,6 +52,7 @@ _MODULES = (
     "odibi.transforms.text",
     "odibi.transforms.values",
     "odibi.transforms.windows",
+    "odibi.patterns.scd2",
 )
 
 
@@ -190,6 +194,15 @@ class Builtin(BaseModel):
     SUMMARY: ClassVar[str]
     CARDINALITY: ClassVar[Cardinality]
     EXAMPLE: ClassVar[Example]
+    REFUSED: ClassVar[Mapping[str, str]] = {}
+    """Params of old projects that odibi knows and doesn't carry out, with the reason."""
+
+    @model_validator(mode="after")
+    def _nothing_refused(self) -> Builtin:
+        for name, reason in self.REFUSED.items():
+            if getattr(self, name):
+                raise ValueError(f"`{name}` is not supported: {reason}")
+        return self
 
     @property
     def cardinality(self) -> Cardinality:

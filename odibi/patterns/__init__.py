@@ -1,0 +1,1 @@
+"""Dimensional patterns: the same register as transformers, each builds a whole table at once."""
