@@ -49,7 +49,11 @@ def newlines_before(file: Path, offsets: Sequence[int]) -> Iterator[int]:
 
 
 def fractions(
-    file: Path, options: CsvOptions, header: Sequence[str], integers: Collection[str], known: Collection[int]
+    file: Path,
+    options: CsvOptions,
+    header: Sequence[str],
+    integers: Collection[str],
+    known: Collection[int],
 ) -> Iterator[tuple[str, int, str, str]]:
     """Records with a fraction in an integer column, as (file, line, reason, raw), without the known lines."""
     wanted = [(number, name) for number, name in enumerate(header) if name in integers]
@@ -63,7 +67,11 @@ def fractions(
         )  # fmt: skip
         line = options.skip + 1
         for record in reader:
-            reasons = [f"column {name}: {record[n]} is not an integer" for n, name in wanted if n < len(record) and _fraction(record[n])]
+            reasons = [
+                f"column {name}: {record[n]} is not an integer"
+                for n, name in wanted
+                if n < len(record) and _fraction(record[n])
+            ]
             if reasons and line not in known and len(record) == len(header):
                 yield str(file), line, "; ".join(reasons), (options.delimiter or ",").join(record)
             line = options.skip + reader.line_num + 1

@@ -68,9 +68,16 @@ def _first_record(file: Path, options: CsvOptions) -> Header:
         with open_text(file, options.encoding) as stream:
             for _ in range(options.skip):
                 next(stream, None)
-            record = next(csv.reader(stream, delimiter=options.delimiter or ",", quotechar=options.quote or '"'), [])
+            record = next(
+                csv.reader(
+                    stream, delimiter=options.delimiter or ",", quotechar=options.quote or '"'
+                ),
+                [],
+            )
     except LookupError:
-        raise EngineError(f"csv option encoding: there is no encoding {options.encoding!r}") from None
+        raise EngineError(
+            f"csv option encoding: there is no encoding {options.encoding!r}"
+        ) from None
     except (csv.Error, TypeError) as error:
         raise EngineError(f"{file.name}: the first line can't be read: {error}") from None
     return tuple(name.strip() for name in record)
@@ -81,18 +88,26 @@ def _checked(file: Path, options: CsvOptions, declared: Mapping[str, str]) -> He
     first = _first_record(file, options)
     if options.header is False:
         if len(first) != len(declared):
-            raise EngineError(f"{file.name}: {len(first)} columns, but {len(declared)} are declared")
+            raise EngineError(
+                f"{file.name}: {len(first)} columns, but {len(declared)} are declared"
+            )
         return tuple(declared)
     repeated = sorted({name for name in first if first.count(name) > 1})
     if repeated:
-        raise EngineError(f"{file.name}:1: column {repeated[0]!r} occurs more than once in the header")
+        raise EngineError(
+            f"{file.name}:1: column {repeated[0]!r} occurs more than once in the header"
+        )
     missing = [name for name in declared if name not in first]
     extra = [name for name in first if name not in declared]
     if missing:
-        raise EngineError(f"{file.name}:1: no column {missing[0]!r} in the header", hint=_header_hint(missing[0], first, extra))
+        raise EngineError(
+            f"{file.name}:1: no column {missing[0]!r} in the header",
+            hint=_header_hint(missing[0], first, extra),
+        )
     if extra:
         raise EngineError(
-            f"{file.name}:1: column {extra[0]!r} is not declared", hint="add it to `options.columns` with its type"
+            f"{file.name}:1: column {extra[0]!r} is not declared",
+            hint="add it to `options.columns` with its type",
         )
     return first
 
@@ -119,7 +134,9 @@ def _sniffed(
 ) -> tuple[CsvOptions, dict[str, str], dict[Path, Header]]:
     """Dialect and columns that DuckDB infers from the head of each file; later files may add columns."""
     if not files:
-        raise EngineError("the file is empty, so its columns can't be guessed", hint="declare `options.columns`")
+        raise EngineError(
+            "the file is empty, so its columns can't be guessed", hint="declare `options.columns`"
+        )
     declared: dict[str, str] = {}
     headers: dict[Path, Header] = {}
     for file in files:
@@ -139,7 +156,9 @@ def _sniff(cursor: Any, file: Path, options: CsvOptions) -> tuple[CsvOptions, di
         ).fetchall()[0]
     except duckdb.Error as error:
         message = str(error).partition("\n")[0].partition(": ")[2]
-        raise EngineError(f"{file.name} is not readable CSV: {message}", hint="declare `options.columns`") from None
+        raise EngineError(
+            f"{file.name} is not readable CSV: {message}", hint="declare `options.columns`"
+        ) from None
     found = replace(
         options, delimiter=row[0], quote=_blank(row[1]), escape=_blank(row[2]), skip=row[3], header=row[4],
         date_format=options.date_format or row[6], timestamp_format=options.timestamp_format or row[7],
@@ -156,7 +175,9 @@ def _wider(cursor: Any, one: str | None, other: str) -> str:
     if one is None or one == other:
         return other
     try:
-        row = cursor.execute(f"DESCRIBE SELECT NULL::{one} AS x UNION ALL SELECT NULL::{other}").fetchall()[0]
+        row = cursor.execute(
+            f"DESCRIBE SELECT NULL::{one} AS x UNION ALL SELECT NULL::{other}"
+        ).fetchall()[0]
     except duckdb.Error:
         return "VARCHAR"
     return str(row[1])
@@ -183,7 +204,11 @@ class _Files:
     """The SQL for one source. Files are grouped by the order of their columns, which may differ."""
 
     def __init__(
-        self, cursor: Any, options: CsvOptions, types: Mapping[str, Any], groups: Mapping[Header, Sequence[Path]]
+        self,
+        cursor: Any,
+        options: CsvOptions,
+        types: Mapping[str, Any],
+        groups: Mapping[Header, Sequence[Path]],
     ) -> None:
         self.cursor = cursor
         self.options = options
@@ -197,7 +222,10 @@ class _Files:
     @property
     def query(self) -> str:
         """The readable rows. Integers are read as text, because the parser would round 5.7 to 6."""
-        raw = {name: "VARCHAR" if is_integer(type_) else str(type_) for name, type_ in self.types.items()}
+        raw = {
+            name: "VARCHAR" if is_integer(type_) else str(type_)
+            for name, type_ in self.types.items()
+        }
         return f"SELECT {self._casts()} FROM {self._scan_all(raw, self.options)} WHERE {self._good()} {BARRIER}"
 
     def _casts(self) -> str:
@@ -219,7 +247,9 @@ class _Files:
             return parts[0]
         return "(" + " UNION ALL BY NAME ".join(f"FROM {part}" for part in parts) + ")"
 
-    def _scan(self, header: Header, files: Sequence[Path], raw: Mapping[str, str], options: CsvOptions) -> str:
+    def _scan(
+        self, header: Header, files: Sequence[Path], raw: Mapping[str, str], options: CsvOptions
+    ) -> str:
         columns = columns_map({name: raw[name] for name in header})
         said = ", ".join(_said(options))
         return (
@@ -259,10 +289,15 @@ class _Files:
 
     def _add_uncastable(self) -> int:
         """Read all lines once more with integers as such and everything else as text."""
-        raw = {name: str(type_) if is_integer(type_) else "VARCHAR" for name, type_ in self.types.items()}
+        raw = {
+            name: str(type_) if is_integer(type_) else "VARCHAR"
+            for name, type_ in self.types.items()
+        }
         self.clear()
         used = " AND ".join(map(_used, self.types))
-        self.cursor.execute(f"SELECT count(*) FROM {self._scan_all(raw, self.options)} WHERE {used}").fetchall()
+        self.cursor.execute(
+            f"SELECT count(*) FROM {self._scan_all(raw, self.options)} WHERE {used}"
+        ).fetchall()
         return self._add_complaints("r.error_type = 'CAST'")
 
     def _number_lines(self) -> None:
@@ -272,7 +307,11 @@ class _Files:
                 f"SELECT place, line, {_BREAKS_FIRST} FROM {self.found} WHERE file = {literal(file)} ORDER BY place"
             ).fetchall()
             before = newlines_before(Path(file), [row[0] - 1 for row in rows])
-            moved = [(count + 1 + breaks, place) for (place, line, breaks), count in zip(rows, before, strict=True) if count + 1 + breaks != line]
+            moved = [
+                (count + 1 + breaks, place)
+                for (place, line, breaks), count in zip(rows, before, strict=True)
+                if count + 1 + breaks != line
+            ]
             self._move(file, moved)
         self.cursor.execute(f"UPDATE {self.found} SET raw = ltrim(raw, e'\\r\\n')")
 
@@ -293,7 +332,9 @@ class _Files:
         found = 0
         for header, files in self.groups.items():
             for file in files:
-                known = self.cursor.execute(f"SELECT line FROM {table} WHERE file = {literal(str(file))}").fetchall()
+                known = self.cursor.execute(
+                    f"SELECT line FROM {table} WHERE file = {literal(str(file))}"
+                ).fetchall()
                 rows = fractions(file, self.options, header, integers, {line for (line,) in known})
                 for chunk in iter(lambda rows=rows: list(itertools.islice(rows, 10_000)), []):  # type: ignore[misc]
                     found += self._insert_rows(table, chunk)

@@ -19,7 +19,9 @@ def _package() -> Any:
     try:
         import deltalake
     except ImportError:
-        raise EngineError("Delta tables need the package deltalake", hint='pip install "odibi[delta]"') from None
+        raise EngineError(
+            "Delta tables need the package deltalake", hint='pip install "odibi[delta]"'
+        ) from None
     return deltalake
 
 
@@ -38,7 +40,9 @@ def open_table(source: Source) -> Any:
         if source.as_of is not None:
             table.load_as_version(datetime.fromisoformat(source.as_of))
     except (deltalake.exceptions.DeltaError, ValueError) as error:
-        raise EngineError(f"Delta table {source.path.name}: {error}", hint=_versions(deltalake, source)) from None
+        raise EngineError(
+            f"Delta table {source.path.name}: {error}", hint=_versions(deltalake, source)
+        ) from None
     return table
 
 
@@ -57,7 +61,9 @@ def holds_write(target: Target) -> bool:
 def write(batch: Any, target: Target, rows: int) -> Written:
     """Commit the batch (an Arrow reader) as one transaction that carries the write id."""
     deltalake = _package()
-    properties = deltalake.CommitProperties(app_transactions=[deltalake.Transaction(app_id=target.write_id, version=1)])
+    properties = deltalake.CommitProperties(
+        app_transactions=[deltalake.Transaction(app_id=target.write_id, version=1)]
+    )
     before = set(target.path.rglob("*.parquet")) if target.path.is_dir() else set()
     try:
         if target.mode in ("overwrite", "append") or not exists(target.path):
@@ -68,16 +74,28 @@ def write(batch: Any, target: Target, rows: int) -> Written:
         raise EngineError(f"Delta table {target.path.name}: {error}", hint=_advice(error)) from None
     table = deltalake.DeltaTable(str(target.path))
     files = tuple(sorted(set(target.path.rglob("*.parquet")) - before))
-    return Written(rows=rows, bytes=sum(f.stat().st_size for f in files), files=files, version=table.version())
+    return Written(
+        rows=rows, bytes=sum(f.stat().st_size for f in files), files=files, version=table.version()
+    )
 
 
 def _advice(error: Exception) -> str | None:
-    return "write.merge_schema: true adds columns, write.overwrite_schema: true replaces them" if "schema" in str(error).lower() else None
+    return (
+        "write.merge_schema: true adds columns, write.overwrite_schema: true replaces them"
+        if "schema" in str(error).lower()
+        else None
+    )
 
 
 def _write_rows(deltalake: Any, batch: Any, target: Target, properties: Any) -> None:
     overwrite = target.mode == "overwrite"
-    schema_mode = "overwrite" if overwrite and target.overwrite_schema else "merge" if target.merge_schema else None
+    schema_mode = (
+        "overwrite"
+        if overwrite and target.overwrite_schema
+        else "merge"
+        if target.merge_schema
+        else None
+    )
     deltalake.write_deltalake(
         str(target.path), batch, mode="overwrite" if overwrite else "append", schema_mode=schema_mode,
         partition_by=list(target.partition_by) or None, commit_properties=properties,
@@ -86,7 +104,8 @@ def _write_rows(deltalake: Any, batch: Any, target: Target, properties: Any) -> 
 
 def _merge_rows(deltalake: Any, batch: Any, target: Target, properties: Any) -> None:
     match = " AND ".join(
-        f"(t.{ident(key)} = s.{ident(key)} OR (t.{ident(key)} IS NULL AND s.{ident(key)} IS NULL))" for key in target.keys
+        f"(t.{ident(key)} = s.{ident(key)} OR (t.{ident(key)} IS NULL AND s.{ident(key)} IS NULL))"
+        for key in target.keys
     )
     merge = deltalake.DeltaTable(str(target.path)).merge(
         batch, predicate=match, source_alias="s", target_alias="t", merge_schema=target.merge_schema,

@@ -12,12 +12,12 @@ from odibi.errors import Cancelled, EngineError, OdibiError
 
 __all__ = ["translated"]
 
-_INTERNAL = re.compile(r'"?\bodibi"?\."?f\d+"?')
+_INTERNAL = re.compile(r'"?\bodibi(?:_pandas|_arrow)?"?[._]"?f?\d+"?')
 _CLASS = re.compile(r"^(?:[A-Z][A-Za-z ]+ Error|INTERNAL Error): ")
 _LINE = re.compile(r"\n\s*LINE (\d+): ")
 _COLUMN = re.compile(r'column (?:named )?"([^"]+)"')
 _TABLE = re.compile(r"Table with name (\S+) does not exist")
-_SUGGESTION = re.compile(r'\n?(?:Did you mean|Candidate (?:bindings|functions)).*', re.DOTALL)
+_SUGGESTION = re.compile(r"\n?(?:Did you mean|Candidate (?:bindings|functions)).*", re.DOTALL)
 
 
 def translated(

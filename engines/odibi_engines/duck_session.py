@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
@@ -37,7 +37,7 @@ from .frames import DuckFrame, duck, expanded, schema_of
 from .json_read import plan_json
 from .parquet_read import parquet_scan
 from .sql_text import columns_map, file_list, ident, literal, mentions, trimmed, wrapped
-from .text_read import TextRead, scan_of
+from .text_read import NoRows, TextRead, scan_of
 
 if TYPE_CHECKING:
     from .duckdb_engine import DuckDBEngine
@@ -46,6 +46,8 @@ __all__ = ["DuckSession"]
 
 _SAMPLE = re.compile(r"SELECT \* FROM df LIMIT \d+")
 """How the core asks for a few rows: a text source then is read no further than that."""
+
+_REJECTS = "(file VARCHAR, line BIGINT, reason VARCHAR, raw VARCHAR)"
 
 _STOPS_EARLY = re.compile(
     r"\b(join|limit|offset|fetch|union|intersect|except|exists|sample|tablesample|lateral|recursive|positional)\b|,\s*lateral",
@@ -81,16 +83,26 @@ class DuckSession:
             raise translated(error, **context) from None
         return rows
 
-    def _create(self, kind: str, body: str, *, query: str | None = None, **context: Any) -> DuckFrame:
+    def _create(
+        self, kind: str, body: str, *, query: str | None = None, **context: Any
+    ) -> DuckFrame:
         """A new view or table with the given body."""
         relation = self.engine.new_relation()
+        if kind == "TEMP VIEW":  # over a registered Arrow table, which only this session sees
+            relation = relation.replace("odibi.", "odibi_")
         rows = self._run(f"CREATE {kind} {relation} AS {body}", **context)
-        table = kind == "TABLE"
-        return DuckFrame(
-            relation, self._schema(relation), rows=int(rows[0][0]) if table else None, query=query, held=table
-        )
+        if kind != "TABLE":
+            return DuckFrame(relation, self.schema_of(relation), query=query)
+        return self._table(relation, int(rows[0][0]), query=query)
 
-    def _schema(self, relation: str) -> Schema:
+    def _table(self, relation: str, rows: int, **made: Any) -> DuckFrame:
+        """The frame of a table that this session made."""
+        frame = DuckFrame(relation, self.schema_of(relation), rows=rows, held=True, **made)
+        self.engine.owned(frame, [relation])
+        return frame
+
+    def schema_of(self, relation: str) -> Schema:
+        """The columns of a view or table that this session sees."""
         return schema_of(self._cursor.table(relation))
 
     # Reading
@@ -104,7 +116,10 @@ class DuckSession:
             "sql": self._read_sqlite,
         }
         if source.format not in readers:
-            raise EngineError(f"format {source.format!r} can't be read", hint=f"formats: {', '.join(sorted(readers))}")
+            raise EngineError(
+                f"format {source.format!r} can't be read",
+                hint=f"formats: {', '.join(sorted(readers))}",
+            )
         frame = readers[source.format](source)
         if source.columns and source.format not in ("csv", "json"):
             frame = self._as_declared(frame, source.columns)
@@ -113,20 +128,30 @@ class DuckSession:
         return frame
 
     def _as_declared(self, frame: DuckFrame, columns: Mapping[str, str]) -> DuckFrame:
-        casts = ", ".join(f"CAST({ident(name)} AS {type_}) AS {ident(name)}" for name, type_ in columns.items())
+        casts = ", ".join(
+            f"CAST({ident(name)} AS {type_}) AS {ident(name)}" for name, type_ in columns.items()
+        )
         return duck(self.sql(f"SELECT * REPLACE ({casts}) FROM df", {"df": frame}))
 
     def _read_text(self, source: Source) -> DuckFrame:
         if not source.files:
             raise EngineError(f"no file at {source.path.name}", hint=f"looked for {source.path}")
         try:
-            plan = plan_csv(self._cursor, source) if source.format == "csv" else plan_json(self._cursor, source, self._scratch)
+            plan = (
+                plan_csv(self._cursor, source)
+                if source.format == "csv"
+                else plan_json(self._cursor, source, self._scratch)
+            )
         except OSError as error:
-            raise EngineError(f"{source.files[0].name} can't be read: {error.strerror or error}") from None
+            raise EngineError(
+                f"{source.files[0].name} can't be read: {error.strerror or error}"
+            ) from None
         except duckdb.Error as error:
             raise translated(error) from None
         frame = self._create("VIEW", plan.query, query=plan.query)
-        frame.text = TextRead(source, plan, frame.relation)
+        frame.text = TextRead(source, plan, frame.relation, counted=isinstance(plan, NoRows))
+        if isinstance(plan, NoRows):
+            frame.text.kept = frame
         self._texts.append(frame.text)
         return frame
 
@@ -137,7 +162,9 @@ class DuckSession:
         return frame
 
     def _parquet_rows(self, files: Sequence[Path]) -> int:
-        return int(self._run(f"SELECT sum(num_rows) FROM parquet_file_metadata({file_list(files)})")[0][0])
+        return int(
+            self._run(f"SELECT sum(num_rows) FROM parquet_file_metadata({file_list(files)})")[0][0]
+        )
 
     def _read_delta(self, source: Source) -> DuckFrame:
         from . import delta  # needs an optional package
@@ -169,32 +196,28 @@ class DuckSession:
             self._cursor.unregister("odibi_arrow")
 
     def read_reports(self) -> Sequence[ReadReport]:
-        reports = []
-        for text in self._texts:
-            if text.counted:
-                rejects = None if text.rejects is None else self._table_frame(text.rejects, text.unreadable)
-                reports.append(ReadReport(text.read, text.unreadable, rejects))
-        return reports
-
-    def _table_frame(self, relation: str, rows: int) -> DuckFrame:
-        return DuckFrame(relation, self._schema(relation), rows=rows, held=True)
+        return [ReadReport(t.read, t.unreadable, t.rejects) for t in self._texts if t.counted]
 
     # Text sources: one pass, whose counts are read off its profile
 
     def _compute(self, statement: str, frame: DuckFrame, sql: str | None) -> list[tuple[Any, ...]]:
-        """Run a statement that computes the frame; a text source below it is counted on the way."""
-        text = frame.text
-        if text is not None and text.counted and not text.kept_as_table:
-            self._keep_text(text)
-        if text is None or text.kept_as_table:
-            return self._run(statement, sql=sql)
-        rows, counted = self._counting(statement, text, sql)
-        if counted:
-            return rows
-        self._keep_text(text)
-        return self._run(_again(statement), sql=sql)
+        """Run a statement that computes the frame; a text source below it is counted on the way.
 
-    def _counting(self, statement: str, text: TextRead, sql: str | None) -> tuple[list[tuple[Any, ...]], bool]:
+        When the statement's profile can't vouch for the counts, the source is kept as a table and
+        the statement, which replaces what it wrote, runs again.
+        """
+        text = frame.text
+        if text is None or text.kept is not None:
+            return self._run(statement, sql=sql)
+        if not text.counted:
+            rows = self._counting(statement, text, sql)
+            if text.counted:
+                return rows
+        self._keep_text(text)
+        return self._run(statement, sql=sql)
+
+    def _counting(self, statement: str, text: TextRead, sql: str | None) -> list[tuple[Any, ...]]:
+        """Run a pass over the source, and fill in its report if the profile tells the counts."""
         text.plan.clear()
         self._run("PRAGMA enable_profiling = 'no_output'")
         try:
@@ -204,51 +227,61 @@ class DuckSession:
             self._cursor.execute("PRAGMA disable_profiling")
         if scan is not None:
             self._settle(text, scan.scanned, scan.kept)
-        elif type(text.plan).__name__ == "NoRows":
-            self._settle(text, 0, 0)
-        return rows, text.counted
+        return rows
 
     def _settle(self, text: TextRead, scanned: int, kept: int) -> None:
         """Fill in the report; the bad lines are looked up only when there are any."""
-        refused, missing = text.plan.refused(), scanned - kept
-        text.read, text.unreadable, text.counted = scanned + refused, refused + missing, True
-        if text.unreadable:
-            relation = self.engine.new_relation()
-            self._run(f"CREATE TABLE {relation} (file VARCHAR, line BIGINT, reason VARCHAR, raw VARCHAR)")
-            try:
-                found = text.plan.collect(relation, missing)
-            except duckdb.Error as error:
-                raise translated(error) from None
-            text.unreadable = found
-            text.rejects = relation
-        text.plan.clear()
+        try:
+            refused, missing = text.plan.refused(), scanned - kept
+            if refused + missing:
+                relation = self.engine.new_relation()
+                self._run(f"CREATE TABLE {relation} {_REJECTS}")
+                text.unreadable = text.plan.collect(relation, missing)
+                text.rejects = self._table(relation, text.unreadable)
+            text.plan.clear()
+        except duckdb.Error as error:
+            raise translated(error) from None
+        text.read, text.counted = scanned + refused, True
 
-    def _keep_text(self, text: TextRead) -> None:
+    def _keep_text(self, text: TextRead) -> DuckFrame:
         """Put the source's rows into a table and let everything built on the view read that instead."""
+        if isinstance(text.kept, DuckFrame):
+            return text.kept
         relation = self.engine.new_relation()
         statement = f"CREATE TABLE {relation} AS FROM {text.relation}"
-        text.kept_as_table = True
         if text.counted:
             text.plan.clear()
-            self._run(statement)
+            rows = self._run(statement)
             text.plan.clear()
-        elif not self._counting(statement, text, None)[1]:
-            raise EngineError(f"the rows of {text.source.path.name} couldn't be counted")
+        else:
+            rows = self._counting(statement, text, None)
+            if not text.counted:
+                raise EngineError(f"the rows of {text.source.path.name} couldn't be counted")
         self._run(f"CREATE OR REPLACE VIEW {text.relation} AS FROM {relation}")
+        text.kept = kept = self._table(relation, int(rows[0][0]))
+        return kept
 
     def _prepare_use(self, query: str, named: Mapping[str, DuckFrame]) -> TextRead | None:
-        """Decide, before a query is built, whether its text source can still stream through it."""
-        texts = [frame for frame in named.values() if frame.text is not None and not frame.text.kept_as_table]
+        """The text source that can still stream through a query about to be built, if there is one.
+
+        Others are kept as tables first: those used more than once, and those whose rows the query may
+        not all look at.
+        """
+        texts = {name: frame for name, frame in named.items() if frame.streams}
         if not texts:
             return None
-        text = texts[0].text
+        name, frame = next(iter(texts.items()))
+        again, frame.used = frame.used, True
+        text = frame.text
         assert text is not None
-        text.consumers += 1
-        uses = sum(mentions(query, name) for name, frame in named.items() if frame.text is text)
-        if len(named) == 1 and uses == 1 and text.consumers == 1 and not text.counted and not _STOPS_EARLY.search(query):
+        if (
+            len(named) == 1
+            and mentions(query, name) == 1
+            and not (again or text.counted or _STOPS_EARLY.search(query))
+        ):
             return text
-        for frame in texts:
-            if frame.text is not None and not frame.text.kept_as_table:
+        for frame in texts.values():
+            if frame.text is not None:
                 self._keep_text(frame.text)
         return None
 
@@ -257,27 +290,30 @@ class DuckSession:
     def sql(self, query: str, tables: Mapping[str, Frame]) -> Frame:
         query = trimmed(query)
         named = {name: duck(frame) for name, frame in tables.items() if mentions(query, name)}
-        if _SAMPLE.fullmatch(query) and named["df"].text is not None:
-            return self._first_rows(query, named["df"])
+        df = named.get("df")
+        if df is not None and df.streams and df.text is not None and _SAMPLE.fullmatch(query):
+            return self._first_rows(query, df, df.text)
         text = self._prepare_use(query, named)
         context = _context(query, named, tables)
         body = wrapped(query, {name: frame.relation for name, frame in named.items()})
-        frame = self._create("VIEW", body, query=query, **context)
+        kind = "TEMP VIEW" if any("." not in frame.relation for frame in named.values()) else "VIEW"
+        frame = self._create(kind, body, query=query, **context)
         if any(column.type == "HUGEINT" for column in frame.schema):
-            frame = self._create("VIEW", write_plan.storable(frame.relation, frame.schema), query=query, **context)
+            frame = self._create(
+                kind, write_plan.storable(frame.relation, frame.schema), query=query, **context
+            )
         frame.inputs, frame.text = named, text
         return frame
 
-    def _first_rows(self, query: str, frame: DuckFrame) -> DuckFrame:
+    def _first_rows(self, query: str, frame: DuckFrame, text: TextRead) -> DuckFrame:
         """A few rows of a text source: what was read of it is what came out."""
-        text = frame.text
-        assert text is not None
-        if not text.kept_as_table and not text.counted:
-            text.plan.clear()
-        sample = self._create("TABLE", query.replace("FROM df", f"FROM {frame.relation}"), query=query)
+        text.plan.clear()
+        sample = self._create(
+            "TABLE", query.replace("FROM df", f"FROM {frame.relation}"), query=query
+        )
+        text.plan.clear()
         if not text.counted:
             text.read, text.counted = sample.rows or 0, True
-            text.plan.clear()
         sample.inputs = {"df": frame}
         return sample
 
@@ -285,7 +321,7 @@ class DuckSession:
         query = trimmed(query)
         named = {name: duck(frame) for name, frame in tables.items() if mentions(query, name)}
         for frame in named.values():
-            if frame.text is not None and not frame.text.kept_as_table:
+            if frame.streams and frame.text is not None:
                 self._keep_text(frame.text)
         body = wrapped(query, {name: frame.relation for name, frame in named.items()})
         rows = self._run(body, **_context(query, named, tables))
@@ -299,15 +335,25 @@ class DuckSession:
         lazy = duck(frame)
         if lazy.held:
             return lazy
+        self._statements.append(f"CREATE TABLE result AS\n{expanded(lazy)}")
+        if lazy.text is not None and lazy.text.relation == lazy.relation:
+            kept = self._keep_text(lazy.text)
+            kept.query = lazy.query
+            return kept
         relation = self.engine.new_relation()
-        rows = self._compute(f"CREATE OR REPLACE TABLE {relation} AS FROM {lazy.relation}", lazy, lazy.query)
-        self._statements.append(f"CREATE TABLE {relation.partition('.')[2]} AS\n{expanded(lazy)}")
-        return DuckFrame(relation, lazy.schema, rows=int(rows[0][0]), query=lazy.query, inputs=lazy.inputs, held=True)
+        rows = self._compute(
+            f"CREATE OR REPLACE TABLE {relation} AS FROM {lazy.relation}", lazy, lazy.query
+        )
+        return self._table(relation, int(rows[0][0]), query=lazy.query, inputs=lazy.inputs)
 
     # Users' functions
 
     def call(
-        self, function: UserFunction, frame: Frame | None, params: Mapping[str, Any], tables: Mapping[str, Frame]
+        self,
+        function: UserFunction,
+        frame: Frame | None,
+        params: Mapping[str, Any],
+        tables: Mapping[str, Frame],
     ) -> Frame:
         first = None if frame is None else duck(self._once(frame))
         inputs = {name: duck(self._once(table)) for name, table in tables.items()}
@@ -318,7 +364,7 @@ class DuckSession:
 
     def _once(self, frame: Frame) -> Frame:
         """A frame that may be looked at several times: text is held first."""
-        return self.hold(frame) if duck(frame).text is not None else frame
+        return self.hold(frame) if duck(frame).streams else frame
 
     def from_arrow(self, arrow: Any) -> DuckFrame:
         """An Arrow table or reader as a held frame."""
@@ -336,6 +382,18 @@ class DuckSession:
         except duckdb.Error as error:
             raise translated(error, sql=duck(frame).query) from None
 
+    def register(self, name: str, arrow: Any) -> None:
+        """Let this session's statements select from an Arrow table, without copying it."""
+        self._cursor.register(name, arrow)
+
+    def note(self, statement: str) -> None:
+        """Add a statement to the story."""
+        self._statements.append(statement)
+
+    def execute_quietly(self, statement: str) -> None:
+        """A statement that is no part of the story."""
+        self._run(statement)
+
     def relation_of(self, frame: DuckFrame) -> Any:
         """The frame as a DuckDB relation on this session's cursor."""
         return self._cursor.table(frame.relation)
@@ -344,7 +402,10 @@ class DuckSession:
 
     def stage(self, frame: Frame, target: Target) -> Staged:
         if target.format not in ("parquet", "csv", "json", "delta"):
-            raise EngineError(f"format {target.format!r} can't be written", hint="formats: csv, delta, json, parquet")
+            raise EngineError(
+                f"format {target.format!r} can't be written",
+                hint="formats: csv, delta, json, parquet",
+            )
         batch = duck(frame)
         if target.mode in ("upsert", "merge", "append_once"):
             write_plan.check_keys(target, batch.schema)
@@ -362,12 +423,17 @@ class DuckSession:
     def _unique_batch(self, batch: DuckFrame, target: Target) -> DuckFrame:
         """The held batch with one row a key, where the mode asks for it."""
         if target.mode == "append_once":
-            first = self._create("TABLE", write_plan.first_per_key(batch.relation, target.keys), query=batch.query)
+            first = self._create(
+                "TABLE", write_plan.first_per_key(batch.relation, target.keys), query=batch.query
+            )
             return first if first.rows != batch.rows else batch
         if target.mode in ("upsert", "merge"):
             found = self._run(write_plan.duplicate_key(batch.relation, target.keys))
             if found:
-                key = ", ".join(f"{name} = {profiles.displayed(value)}" for name, value in zip(target.keys, found[0], strict=False))
+                key = ", ".join(
+                    f"{name} = {profiles.displayed(value)}"
+                    for name, value in zip(target.keys, found[0], strict=False)
+                )
                 raise EngineError(
                     f"{target.mode}: {found[0][-1]} rows of the result have the same key ({key})",
                     hint="make keys unique before the write, for example with the deduplicate transformer",
@@ -412,27 +478,35 @@ class DuckSession:
             publish.durable(staging)
         return Staged(target, staging, batch.rows or 0, batch)
 
-    def _copy(self, body: str, batch: DuckFrame, target: Target, staging: Path, ids: Sequence[str]) -> int:
+    def _copy(
+        self, body: str, batch: DuckFrame, target: Target, staging: Path, ids: Sequence[str]
+    ) -> int:
         """COPY the body to the staging place; the number of rows."""
         options = write_plan.copy_options(target, ids)
         if target.partition_by:
             names = ", ".join(map(ident, target.partition_by))
             unique = re.sub(r"[^\w\-]", "_", target.write_id)[-60:]
-            options += f", PARTITION_BY ({names}), OVERWRITE_OR_IGNORE, FILENAME_PATTERN {literal('part-' + unique + '-{i}')}"
+            options += f", PARTITION_BY ({names}), OVERWRITE, FILENAME_PATTERN {literal('part-' + unique + '-{i}')}"
             staging.mkdir(exist_ok=True)
-        rows = self._compute(f"COPY ({body}) TO {literal(str(staging))} ({options})", batch, batch.query)
+        rows = self._compute(
+            f"COPY ({body}) TO {literal(str(staging))} ({options})", batch, batch.query
+        )
         shown = expanded(batch) if body.endswith(batch.relation) else body
         self._statements.append(f"COPY (\n{shown}\n) TO {literal(str(target.path))} ({options})")
         count = int(rows[0][0])
         if target.partition_by and not publish.data_files(staging):
             empty = write_plan.copy_options(target, ids)
-            self._run(f"COPY (SELECT * FROM {batch.relation} LIMIT 0) TO {literal(str(staging / ('empty.' + target.format)))} ({empty})")
+            self._run(
+                f"COPY (SELECT * FROM {batch.relation} LIMIT 0) TO {literal(str(staging / ('empty.' + target.format)))} ({empty})"
+            )
         return count
 
     def _describe(self, staging: Path, target: Target, ids: list[str], schema: Schema) -> None:
         """Leave the write ids where the format has no room for them."""
         if staging.is_dir():
-            types = {column.name: column.type for column in schema if column.name in target.partition_by}
+            types = {
+                column.name: column.type for column in schema if column.name in target.partition_by
+            }
             publish.write_folder_note(staging, ids, types)
 
     def _staged_frame(self, staging: Path, target: Target) -> DuckFrame | None:
@@ -449,7 +523,9 @@ class DuckSession:
         if list(partitions) != [c.name for c in batch.schema if c.name in target.partition_by]:
             return False
         _, old_schema = self._in_place(target, batch)
-        write_plan.combined(target, "old", old_schema, "new", batch.schema)  # raises when columns differ
+        write_plan.combined(
+            target, "old", old_schema, "new", batch.schema
+        )  # raises when columns differ
         return True
 
     def _link_and_add(self, batch: DuckFrame, target: Target, staging: Path) -> list[str]:
@@ -467,7 +543,9 @@ class DuckSession:
     def _in_place(self, target: Target, batch: DuckFrame) -> tuple[str, Schema]:
         """The table there is, as what follows FROM, and its columns."""
         if target.format == "parquet":
-            source = Source(format="parquet", path=target.path, files=tuple(publish.data_files(target.path)))
+            source = Source(
+                format="parquet", path=target.path, files=tuple(publish.data_files(target.path))
+            )
             frame = duck(self.read(source))
         else:
             frame = self._text_in_place(target, batch)
@@ -478,13 +556,29 @@ class DuckSession:
         types = {column.name: column.type for column in batch.schema}
         files = file_list(publish.data_files(target.path))
         if target.format == "json":
-            found = self._run(f"DESCRIBE FROM read_json({files}, format='newline_delimited', sample_size=-1)")
+            found = self._run(
+                f"DESCRIBE FROM read_json({files}, format='newline_delimited', sample_size=-1)"
+            )
             columns = columns_map({row[0]: types.get(row[0], row[1]) for row in found})
-            return self._create("VIEW", f"FROM read_json({files}, format='newline_delimited', records=true, columns={columns})")
-        said = [f"delim={literal(str(target.options.get('delimiter') or target.options.get('sep') or ','))}", "header=true"]
-        names = [row[0] for row in self._run(f"DESCRIBE FROM read_csv({files}, all_varchar=true, {', '.join(said)})")]
+            return self._create(
+                "VIEW",
+                f"FROM read_json({files}, format='newline_delimited', records=true, columns={columns})",
+            )
+        said = [
+            f"delim={literal(str(target.options.get('delimiter') or target.options.get('sep') or ','))}",
+            "header=true",
+        ]
+        names = [
+            row[0]
+            for row in self._run(
+                f"DESCRIBE FROM read_csv({files}, all_varchar=true, {', '.join(said)})"
+            )
+        ]
         columns = columns_map({name: types.get(name, "VARCHAR") for name in names})
-        return self._create("VIEW", f"FROM read_csv({files}, columns={columns}, auto_detect=false, quote='\"', escape='\"', {', '.join(said)})")
+        return self._create(
+            "VIEW",
+            f"FROM read_csv({files}, columns={columns}, auto_detect=false, quote='\"', escape='\"', {', '.join(said)})",
+        )
 
     def commit(self, staged: Staged) -> Written:
         target = staged.target
@@ -500,7 +594,11 @@ class DuckSession:
     def _publish(self, staging: Path, target: Target) -> tuple[tuple[Path, ...], int]:
         if staging.is_file() and target.format != "parquet":
             publish.write_side_note(staging, target)
-        names = [file.relative_to(staging) for file in publish.data_files(staging)] if staging.is_dir() else None
+        names = (
+            [file.relative_to(staging) for file in publish.data_files(staging)]
+            if staging.is_dir()
+            else None
+        )
         publish.publish(staging, target.path)
         publish.clean(target)
         files = (target.path,) if names is None else tuple(target.path / name for name in names)
@@ -520,28 +618,46 @@ class DuckSession:
 
     # Describing
 
-    def profile(self, frame: Frame, written: Written | None, *, sample_rows: int, full: bool) -> TableProfile:
+    def profile(
+        self, frame: Frame, written: Written | None, *, sample_rows: int, full: bool
+    ) -> TableProfile:
         described = duck(frame)
-        files = [f for f in written.files if f.suffix == ".parquet" or _is_parquet(f)] if written else []
-        readable = described.rows is not None or bool(files)
-        rows = self._sample(described, files) if readable else []
-        footer = self._footer(files, described.schema) if files else {}
+        files = list(written.files) if written else []
+        parquet = [file for file in files if _is_parquet(file)]
+        place = self._sample_place(described, files, parquet)
+        rows = [] if place is None else self._sample(place, described.schema)
+        footer = self._footer(parquet, described.schema) if parquet else {}
         columns = [
-            profiles.column_profile(column, [row[i] for row in rows], footer.get(column.name))
-            if readable
-            else ColumnProfile(column.name, column.type)
+            ColumnProfile(column.name, column.type)
+            if place is None
+            else profiles.column_profile(column, [row[i] for row in rows], footer.get(column.name))
             for i, column in enumerate(described.schema)
         ]
-        if full and readable:
-            columns = self._summarized(described, columns)
-        sample = Rows(tuple(c.name for c in described.schema), [profiles.plain_row(row) for row in rows[:sample_rows]])
-        return TableProfile(tuple(columns), sample, sampled=len(rows), full=full and readable)
-
-    def _sample(self, frame: DuckFrame, files: Sequence[Path]) -> list[tuple[Any, ...]]:
-        names = ", ".join(
-            f"{ident(c.name)}::VARCHAR" if c.type.startswith("TIMESTAMP WITH") else ident(c.name) for c in frame.schema
+        if full and place is not None:
+            columns = self._summarized(place, columns)
+        sample = Rows(
+            tuple(c.name for c in described.schema),
+            [profiles.plain_row(row) for row in rows[:sample_rows]],
         )
-        return self._run(f"SELECT {names} FROM {frame.relation} LIMIT {profiles.SAMPLED}")
+        return TableProfile(
+            tuple(columns), sample, sampled=len(rows), full=full and place is not None
+        )
+
+    def _sample_place(
+        self, frame: DuckFrame, files: Sequence[Path], parquet: Sequence[Path]
+    ) -> str | None:
+        """What follows FROM where rows can be had without computing them; None when nowhere."""
+        if parquet:
+            body, _ = parquet_scan(Source(format="parquet", path=parquet[0], files=tuple(parquet)))
+            return body.removeprefix("FROM ")
+        if frame.rows is not None:
+            return frame.relation
+        return _text_scan(files[0]) if files else None
+
+    def _sample(self, place: str, schema: Schema) -> list[tuple[Any, ...]]:
+        """The first rows, with moments in UTC as text: Python needs another package for the zone."""
+        names = ", ".join(_fetchable(column) for column in schema)
+        return self._run(f"SELECT {names} FROM {place} LIMIT {profiles.SAMPLED}")
 
     def _footer(self, files: Sequence[Path], schema: Schema) -> profiles.Footer:
         rows = self._run(
@@ -550,12 +666,14 @@ class DuckSession:
         )
         return profiles.footer_facts(rows, schema)
 
-    def _summarized(self, frame: DuckFrame, columns: Iterable[ColumnProfile]) -> list[ColumnProfile]:
+    def _summarized(self, place: str, columns: Sequence[ColumnProfile]) -> list[ColumnProfile]:
         """Facts of all rows, at the price of a scan; distinct counts stay estimates."""
         rows = self._run(
-            f"SELECT column_name, min, max, approx_unique, count, null_percentage FROM (SUMMARIZE {frame.relation})"
+            f"SELECT column_name, min, max, approx_unique FROM (SUMMARIZE FROM {place})"
         )
-        nulls = self._run(f"SELECT {', '.join(f'count(*) - count({ident(c.name)})' for c in frame.schema)} FROM {frame.relation}")[0]
+        nulls = self._run(
+            f"SELECT {', '.join(f'count(*) - count({ident(c.name)})' for c in columns)} FROM {place}"
+        )[0]
         facts = {row[0]: (*row[1:4], missing) for row, missing in zip(rows, nulls, strict=True)}
         return [
             replace(column, minimum=facts[column.name][0], maximum=facts[column.name][1],
@@ -596,22 +714,35 @@ class _TablesOf:
         return arrow if wants == "arrow" else user_functions.frame_to_pandas(arrow)
 
     def query(self, sql: str) -> Any:
-        return user_functions.frame_to_pandas(self.session.to_arrow(self.session.sql(sql, self.tables)))
+        return user_functions.frame_to_pandas(
+            self.session.to_arrow(self.session.sql(sql, self.tables))
+        )
 
 
-def _context(query: str, named: Mapping[str, DuckFrame], tables: Mapping[str, Frame]) -> dict[str, Any]:
+def _context(
+    query: str, named: Mapping[str, DuckFrame], tables: Mapping[str, Frame]
+) -> dict[str, Any]:
     """What an error message about the query needs to know."""
     columns = [column.name for frame in named.values() for column in frame.schema]
     return {"sql": query, "line_offset": 1, "columns": columns, "tables": list(tables)}
 
 
-def _again(statement: str) -> str:
-    """The statement, run a second time: a file staged by the first run is replaced."""
-    return statement
+def _text_scan(file: Path) -> str:
+    """A CSV or JSON file of ours, as what follows FROM."""
+    function = (
+        "read_json"
+        if ".json" in file.suffixes or ".ndjson" in file.suffixes or ".jsonl" in file.suffixes
+        else "read_csv"
+    )
+    return f"{function}({file_list([file])})"
+
+
+def _fetchable(column: Column) -> str:
+    """The column as a value that Python can show."""
+    name = ident(column.name)
+    return f"{name}::VARCHAR" if column.type.startswith("TIMESTAMP WITH") else name
 
 
 def _is_parquet(file: Path) -> bool:
     with file.open("rb") as stream:
         return stream.read(4) == b"PAR1"
-
-

@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,21 @@ class DuckDBEngine:
         self._locks: dict[Path, threading.RLock] = {}
         self._guard = threading.Lock()
         self._closed = False
+        self._unused: deque[str] = deque()
         self._connection = duckdb.connect(":memory:", config=self._config(threads, memory_limit))
         self._connection.execute("CREATE SCHEMA odibi")
         self._questions = self._connection.cursor()
 
     def _config(self, threads: int | None, memory_limit: str | None) -> dict[str, Any]:
         if memory_limit is not None and not _MEMORY.match(memory_limit.strip()):
-            raise EngineError(f"memory_limit {memory_limit!r} is no amount", hint="write it as 4GB, 512MiB or 50%")
+            raise EngineError(
+                f"memory_limit {memory_limit!r} is no amount", hint="write it as 4GB, 512MiB or 50%"
+            )
         return {
             "threads": threads or _processors(),
-            "memory_limit": _amount(memory_limit.strip()) if memory_limit else _share(_MEMORY_SHARE),
+            "memory_limit": _amount(memory_limit.strip())
+            if memory_limit
+            else _share(_MEMORY_SHARE),
             "temp_directory": str(self.work_dir / "spill"),
             "preserve_insertion_order": False,
             "TimeZone": "UTC",
@@ -67,18 +73,12 @@ class DuckDBEngine:
         }
 
     def session(self, name: str) -> DuckSession:
+        self.drop_unused()
         return DuckSession(self, name, self._connection.cursor())
 
     def new_relation(self) -> str:
         """A name that no frame of this run has, qualified."""
         return f"odibi.f{next(self._numbers)}"
-
-    @contextmanager
-    def lock(self, path: Path) -> Iterator[None]:
-        """Held by the session that changes the table at `path` from what it read there."""
-        lock = self.lock_of(path)
-        with lock:
-            yield
 
     def lock_of(self, path: Path) -> threading.RLock:
         """The lock of one table; sessions of a run may append to the same one."""
@@ -104,19 +104,32 @@ class DuckDBEngine:
                     f"SELECT key::VARCHAR, value::VARCHAR FROM parquet_kv_metadata({file_list([file])})"
                 ).fetchall()
             except duckdb.Error as error:
-                raise EngineError(f"{file.name} is not a readable Parquet file: {str(error).splitlines()[0]}") from None
+                raise EngineError(
+                    f"{file.name} is not a readable Parquet file: {str(error).splitlines()[0]}"
+                ) from None
         notes = dict(rows)
-        ids = [*notes.get("odibi.earlier_write_ids", "").split("\n"), notes.get("odibi.write_id", "")]
+        ids = [
+            *notes.get("odibi.earlier_write_ids", "").split("\n"),
+            notes.get("odibi.write_id", ""),
+        ]
         return [write_id for write_id in ids if write_id]
 
     def sweep(self, target: Target) -> None:
         publish.clean(target)
 
     def release(self, frame: Frame) -> None:
-        if isinstance(frame, DuckFrame) and frame.held and not self._closed:
-            with self._guard:
-                self._questions.execute(f"DROP TABLE IF EXISTS {frame.relation}")
-            frame.held = False
+        """Frames count their users themselves; this is a good moment to drop what nobody uses."""
+        self.drop_unused()
+
+    def owned(self, frame: DuckFrame, tables: Sequence[str]) -> None:
+        """Drop the tables when the frame, and all views on it, are gone."""
+        weakref.finalize(frame, self._unused.extend, tables).atexit = False
+
+    def drop_unused(self) -> None:
+        """Drop the tables of frames that are gone."""
+        with self._guard:
+            while self._unused and not self._closed:
+                self._questions.execute(f"DROP TABLE IF EXISTS {self._unused.popleft()}")
 
     def close(self) -> None:
         if not self._closed:
@@ -138,5 +151,3 @@ def _share(share: float) -> str:
     """A part of the machine's memory in bytes."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return f"{int(total * share)}B"
-
-

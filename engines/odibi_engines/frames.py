@@ -15,12 +15,13 @@ __all__ = ["DuckFrame", "duck", "expanded", "schema_of"]
 _EXPANDED_LIMIT = 20_000
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class DuckFrame:
     """A view (lazy) or table (held) named `relation`.
 
     `query` and `inputs` say how it is made, in the user's words; `text` is the text source below it
-    whose rows are not in memory yet.
+    whose rows are not in memory yet. A view's inputs live as long as the view; a table is dropped
+    some time after the last frame that leads to it is gone.
     """
 
     relation: str
@@ -30,6 +31,12 @@ class DuckFrame:
     inputs: Mapping[str, DuckFrame] = field(default_factory=dict)
     text: TextRead | None = None
     held: bool = False
+    used: bool = False
+
+    @property
+    def streams(self) -> bool:
+        """Whether rows come from a text source that is not in memory."""
+        return self.text is not None and self.text.kept is None
 
 
 def duck(frame: Frame) -> DuckFrame:

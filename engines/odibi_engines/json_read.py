@@ -17,13 +17,15 @@ from odibi.errors import EngineError
 from .leaf_checks import cast, parsed_types, raw_type, reason, wrong
 from .read_options import json_options
 from .sql_text import columns_map, file_list, ident, literal
-from .text_read import BARRIER, NoRows, TextPlan, all_found, no_rows
+from .text_read import BARRIER, TextPlan, Whole, all_found, no_rows
 
 __all__ = ["plan_json"]
 
 _LINE_SUFFIXES = {".ndjson", ".jsonl"}
 _BATCH = 50_000
 _BOM = b"\xef\xbb\xbf"
+_NOT_UTF8 = "\x00not UTF-8\x00"
+"""Marks a line whose bytes are no text; no JSON begins like that."""
 
 
 def plan_json(cursor: Any, source: Source, scratch: Path) -> TextPlan:
@@ -37,7 +39,7 @@ def plan_json(cursor: Any, source: Source, scratch: Path) -> TextPlan:
     if not files:
         return no_rows(types)
     if not lines:
-        return NoRows(_document_query(files, types))
+        return Whole(_document_query(files, types))
     return _Lines(cursor, dict(zip(files, originals, strict=True)), types)
 
 
@@ -78,14 +80,19 @@ def _is_lines(file: Path) -> bool:
 def _sniffed(cursor: Any, files: Sequence[Path], shape: str) -> dict[str, str]:
     """Columns that DuckDB infers from the head of the files."""
     if not files:
-        raise EngineError("the file is empty, so its columns can't be guessed", hint="declare `options.columns`")
+        raise EngineError(
+            "the file is empty, so its columns can't be guessed", hint="declare `options.columns`"
+        )
     scan = f"read_json({file_list(files)}, format='{shape}', union_by_name=true, ignore_errors={shape == 'newline_delimited'}, maximum_object_size={_largest(files)})"
     try:
         rows = cursor.execute(f"DESCRIBE FROM {scan}").fetchall()
     except duckdb.Error as error:
         raise _broken(files, error) from None
     columns = {row[0]: row[1] for row in rows}
-    return {name: "VARCHAR" if odd else type_ for (name, type_), odd in zip(columns.items(), _odd(cursor, scan, columns), strict=True)}
+    return {
+        name: "VARCHAR" if odd else type_
+        for (name, type_), odd in zip(columns.items(), _odd(cursor, scan, columns), strict=True)
+    }
 
 
 def _odd(cursor: Any, scan: str, columns: Mapping[str, str]) -> list[bool]:
@@ -94,9 +101,12 @@ def _odd(cursor: Any, scan: str, columns: Mapping[str, str]) -> list[bool]:
     if not times:
         return [False] * len(columns)
     tests = ", ".join(
-        f"bool_or({ident(name)} IS NOT NULL AND try_cast({ident(name)} AS {columns[name]}) IS NULL)" for name in times
+        f"bool_or({ident(name)} IS NOT NULL AND try_cast({ident(name)} AS {columns[name]}) IS NULL)"
+        for name in times
     )
-    texts = scan.replace("read_json(", f"read_json(columns={columns_map(dict.fromkeys(times, 'VARCHAR'))}, ", 1)
+    texts = scan.replace(
+        "read_json(", f"read_json(columns={columns_map(dict.fromkeys(times, 'VARCHAR'))}, ", 1
+    )
     texts = texts.replace(", union_by_name=true", "")
     row = cursor.execute(f"SELECT {tests} FROM (FROM {texts} LIMIT 1000)").fetchall()[0]
     odd = {name for name, found in zip(times, row, strict=True) if found}
@@ -117,7 +127,9 @@ def _bad(types: Mapping[str, Any]) -> str:
 
 
 def _casts(types: Mapping[str, Any]) -> str:
-    return ", ".join(f"{cast(ident(name), type_)} AS {ident(name)}" for name, type_ in types.items())
+    return ", ".join(
+        f"{cast(ident(name), type_)} AS {ident(name)}" for name, type_ in types.items()
+    )
 
 
 def _raw_columns(types: Mapping[str, Any]) -> str:
@@ -144,7 +156,9 @@ def _broken(files: Sequence[Path], error: Exception) -> EngineError:
 class _Lines:
     """Files with one object a line, read as raw text columns and checked in SQL."""
 
-    def __init__(self, cursor: Any, originals: Mapping[Path, Path], types: Mapping[str, Any]) -> None:
+    def __init__(
+        self, cursor: Any, originals: Mapping[Path, Path], types: Mapping[str, Any]
+    ) -> None:
         self.cursor = cursor
         self.originals = originals
         self.types = types
@@ -226,7 +240,7 @@ def _decoded(line: bytes) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError:
-        return "not UTF-8: " + line.decode(errors="replace")
+        return _NOT_UTF8 + line.decode(errors="replace")
 
 
 def _verdicts(lines: str, types: Mapping[str, Any]) -> str:
@@ -235,8 +249,8 @@ def _verdicts(lines: str, types: Mapping[str, Any]) -> str:
     value_of = {name: f"r.{ident(name)}" for name in types}
     empty = " AND ".join(f"{value} IS NULL" for value in value_of.values())
     return (
-        "SELECT line, reason, l FROM (SELECT line, l, CASE "
-        "WHEN starts_with(l, 'not UTF-8: ') THEN 'not UTF-8' "
+        f"SELECT line, reason, replace(l, {literal(_NOT_UTF8)}, '') AS l FROM (SELECT line, l, CASE "
+        f"WHEN starts_with(l, {literal(_NOT_UTF8)}) THEN 'not UTF-8' "
         "WHEN NOT valid THEN 'not valid JSON' WHEN r IS NULL THEN 'not a JSON object' "
         f"WHEN {empty} THEN 'no declared column has a value' ELSE {reason(types, value_of)} END AS reason "
         f"FROM (SELECT line, l, json_valid(l) AS valid, json_transform(CASE WHEN json_valid(l) AND "

@@ -33,7 +33,9 @@ def parsed_types(cursor: Any, columns: Mapping[str, str]) -> dict[str, Any]:
             near = str(error).partition("Did you mean ")[2].strip(' "?')
             raise EngineError(
                 f"column {name!r}: there is no type {text!r}",
-                hint=f"did you mean {near}?" if near else "types are DuckDB's: BIGINT, DOUBLE, VARCHAR, TIMESTAMP, …",
+                hint=f"did you mean {near}?"
+                if near
+                else "types are DuckDB's: BIGINT, DOUBLE, VARCHAR, TIMESTAMP, …",
             ) from None
     return types
 
@@ -44,7 +46,7 @@ def raw_type(type_: Any) -> str:
 
 
 def _is_text(type_: Any) -> bool:
-    return type_.id == "varchar"  # JSON, too, is a varchar underneath
+    return bool(type_.id == "varchar")  # JSON, too, is a varchar underneath
 
 
 def is_integer(type_: Any) -> bool:
@@ -86,7 +88,11 @@ def _wrong_nested(value: str, type_: Any) -> str:
 
 
 def _wrong_struct(value: str, type_: Any) -> str:
-    shape = "{" + ", ".join(f"{_json(name)}: {_json(raw_type(child))}" for name, child in type_.children) + "}"
+    shape = (
+        "{"
+        + ", ".join(f"{_json(name)}: {_json(raw_type(child))}" for name, child in type_.children)
+        + "}"
+    )
     fields = f"json_transform({value}, {literal(shape)})"
     checks = [wrong(f"{fields}.{ident(name)}", child) for name, child in type_.children]
     return " OR ".join([f"json_type({value}) <> 'OBJECT'", *filter(None, checks)])
@@ -122,7 +128,9 @@ def reason(columns: Mapping[str, Any], value_of: Mapping[str, str]) -> str:
     for name, type_ in columns.items():
         if (check := wrong(value_of[name], type_)) is not None:
             before, after = literal(f"column {name}: "), literal(f" is not {_article(str(type_))}")
-            branches.append(f"WHEN {check} THEN {before} || left({value_of[name]}::VARCHAR, 80) || {after}")
+            branches.append(
+                f"WHEN {check} THEN {before} || left({value_of[name]}::VARCHAR, 80) || {after}"
+            )
     return f"CASE {' '.join(branches)} END" if branches else "NULL::VARCHAR"
 
 

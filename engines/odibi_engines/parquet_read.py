@@ -38,4 +38,10 @@ def _hive_types(source: Source) -> str:
     types = folder_note(source.path).get("partition_types", {}) if source.path.is_dir() else {}
     if not types:
         return ""
-    return ", hive_types={" + ", ".join(f"{ident(n)}: {t if t.isidentifier() else literal(t)}" for n, t in types.items()) + "}"
+    return (
+        ", hive_types={"
+        + ", ".join(
+            f"{ident(n)}: {t if t.isidentifier() else literal(t)}" for n, t in types.items()
+        )
+        + "}"
+    )

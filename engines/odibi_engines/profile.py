@@ -56,13 +56,23 @@ def plain_row(row: Iterable[Any]) -> tuple[Any, ...]:
 def displayed(value: Any) -> str:
     """A value as text for people."""
     shown = plain(value)
-    return shown if isinstance(shown, str) else str(shown).lower() if isinstance(shown, bool) else f"{shown}"
+    return (
+        shown
+        if isinstance(shown, str)
+        else str(shown).lower()
+        if isinstance(shown, bool)
+        else f"{shown}"
+    )
 
 
-def column_profile(column: Column, values: Sequence[Any], facts: tuple[int | None, str | None, str | None] | None) -> ColumnProfile:
+def column_profile(
+    column: Column, values: Sequence[Any], facts: tuple[int | None, str | None, str | None] | None
+) -> ColumnProfile:
     """Profile one column from its sampled values and, where there is a file, its footer."""
     present = [value for value in values if value is not None]
-    nulls, low, high = facts if facts is not None else (len(values) - len(present), *_bounds(present))
+    nulls, low, high = (
+        facts if facts is not None else (len(values) - len(present), *_bounds(present))
+    )
     hashed = Counter(displayed(value) for value in present)
     numbers = _numbers(present)
     return ColumnProfile(
@@ -121,7 +131,9 @@ def footer_facts(rows: Iterable[tuple[Any, ...]], schema: Schema) -> Footer:
     return {name: _facts(parts, types[name]) for name, parts in groups.items() if name in types}
 
 
-def _facts(parts: Sequence[tuple[Any, ...]], type_: str) -> tuple[int | None, str | None, str | None]:
+def _facts(
+    parts: Sequence[tuple[Any, ...]], type_: str
+) -> tuple[int | None, str | None, str | None]:
     nulls = None if any(part[1] is None for part in parts) else sum(part[1] for part in parts)
     filled = [part for part in parts if part[1] is None or part[0] > part[1]]
     if not filled or any(part[2] is None or part[3] is None for part in filled):
@@ -133,7 +145,19 @@ def _facts(parts: Sequence[tuple[Any, ...]], type_: str) -> tuple[int | None, st
     return nulls, _bound(low, type_) + cut, _bound(high, type_) + cut
 
 
-_NUMERIC = ("DECIMAL", "DOUBLE", "FLOAT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT")
+_NUMERIC = (
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "BIGINT",
+    "INTEGER",
+    "SMALLINT",
+    "TINYINT",
+    "UBIGINT",
+    "UINTEGER",
+    "USMALLINT",
+    "UTINYINT",
+)
 
 
 def _order(type_: str) -> Callable[[str], Any]:

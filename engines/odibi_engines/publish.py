@@ -123,7 +123,9 @@ def _exchange(one: Path, other: Path) -> None:
     """Swap two paths in one step (Linux), else in two: the old one aside, the new one in."""
     renameat2 = _renameat2()
     if renameat2 is not None:
-        done = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+        done = renameat2(
+            _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE
+        )
         if done == 0:
             return
         if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS, errno.EPERM):
@@ -134,7 +136,9 @@ def _exchange(one: Path, other: Path) -> None:
 
 
 def _renameat2() -> Any:
-    library = ctypes.CDLL(ctypes.util.find_library("c") if os.name == "posix" else None, use_errno=True)
+    library = ctypes.CDLL(
+        ctypes.util.find_library("c") if os.name == "posix" else None, use_errno=True
+    )
     return getattr(library, "renameat2", None)
 
 

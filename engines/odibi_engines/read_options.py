@@ -49,7 +49,12 @@ _CSV_NAMES = {
     "timestampformat": "timestamp_format", "timestampFormat": "timestamp_format",
     "timestamp_format": "timestamp_format",
 }  # fmt: skip
-_JSON_NAMES = {"lines": "lines", "multiLine": "multiline", "multiline": "multiline", "orient": "orient"}
+_JSON_NAMES = {
+    "lines": "lines",
+    "multiLine": "multiline",
+    "multiline": "multiline",
+    "orient": "orient",
+}
 _MEANINGLESS = {"inferSchema", "low_memory", "engine", "mode", "dtype_backend"}
 """Accepted and without effect here: they tune another reader."""
 
@@ -63,7 +68,9 @@ def csv_options(options: Mapping[str, Any]) -> CsvOptions:
         found["skip"] = _whole("skip", found["skip"])
     if "nulls" in found:
         nulls = found["nulls"]
-        found["nulls"] = tuple(map(str, nulls)) if isinstance(nulls, list | tuple) else (str(nulls),)
+        found["nulls"] = (
+            tuple(map(str, nulls)) if isinstance(nulls, list | tuple) else (str(nulls),)
+        )
     return CsvOptions(**found)
 
 
@@ -71,7 +78,9 @@ def json_options(options: Mapping[str, Any]) -> JsonOptions:
     """The options of a JSON source. Raises EngineError for a name or value without meaning."""
     found = _named(options, _JSON_NAMES, "json")
     if found.get("orient", "records") != "records":
-        raise EngineError(f"json option orient: {found['orient']!r} is not supported", hint="only 'records' is")
+        raise EngineError(
+            f"json option orient: {found['orient']!r} is not supported", hint="only 'records' is"
+        )
     if "multiline" in found:
         return JsonOptions(lines=not _flag("multiLine", found["multiline"]))
     return JsonOptions(lines=_flag("lines", found["lines"]) if "lines" in found else None)
@@ -80,7 +89,7 @@ def json_options(options: Mapping[str, Any]) -> JsonOptions:
 def _named(options: Mapping[str, Any], names: Mapping[str, str], format_: str) -> dict[str, Any]:
     found = {}
     for name, value in options.items():
-        if name in _MEANINGLESS or value is None and name != "header":
+        if name in _MEANINGLESS or (value is None and name != "header"):
             continue
         if name not in names:
             near = get_close_matches(name, names, n=1)

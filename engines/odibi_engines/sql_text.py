@@ -31,7 +31,11 @@ def _unglobbed(path: str) -> str:
 
 def columns_map(columns: Mapping[str, str]) -> str:
     """The struct literal that `read_csv` and `read_json` take as `columns`."""
-    return "{" + ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in columns.items()) + "}"
+    return (
+        "{"
+        + ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in columns.items())
+        + "}"
+    )
 
 
 def trimmed(query: str) -> str:
@@ -57,5 +61,7 @@ def wrapped(query: str, tables: Mapping[str, str]) -> str:
     """
     if not tables:
         return f"SELECT * FROM (\n{query}\n)"
-    bound = ", ".join(f"{ident(name)} AS NOT MATERIALIZED (FROM {relation})" for name, relation in tables.items())
+    bound = ", ".join(
+        f"{ident(name)} AS NOT MATERIALIZED (FROM {relation})" for name, relation in tables.items()
+    )
     return f"WITH {bound} SELECT * FROM (\n{query}\n)"

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +27,9 @@ class SqliteRead:
 
     def __init__(self, source: Source) -> None:
         if not source.path.is_file():
-            raise EngineError(f"no database file {source.path.name}", hint=f"looked for {source.path}")
+            raise EngineError(
+                f"no database file {source.path.name}", hint=f"looked for {source.path}"
+            )
         self.path = source.path
         self.query = source.query or f"SELECT * FROM {ident(source.table or '')}"
         self.table = source.table
@@ -58,12 +59,15 @@ class SqliteRead:
             rows = self._run(connection, f"PRAGMA table_info({ident(self.table or '')})").fetchall()
             if rows:
                 return [(row[1], _kind(row[2])) for row in rows]
-            found = self._run(connection, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+            found = self._run(
+                connection, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+            ).fetchall()
         names = [row[0] for row in found]
         near = get_close_matches(self.table or "", names, n=1)
         known = f"tables: {', '.join(names) or 'none'}"
         raise EngineError(
-            f"{self.path.name} has no table {self.table!r}", hint=f"did you mean {near[0]!r}? {known}" if near else known
+            f"{self.path.name} has no table {self.table!r}",
+            hint=f"did you mean {near[0]!r}? {known}" if near else known,
         )
 
     def _inferred(self) -> list[tuple[str, str]]:
@@ -72,15 +76,21 @@ class SqliteRead:
             cursor = self._run(connection, self.query)
             names = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchmany(_BATCH)
-        columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+        columns: Sequence[Sequence[Any]] = (
+            list(zip(*rows, strict=True)) if rows else [()] * len(names)
+        )
         return [(name, _common(values)) for name, values in zip(names, columns, strict=True)]
 
-    def reader(self, limit: int | None = None, cancelled: Callable[[], bool] = lambda: False) -> pa.RecordBatchReader:
+    def reader(
+        self, limit: int | None = None, cancelled: Callable[[], bool] = lambda: False
+    ) -> pa.RecordBatchReader:
         """All rows (or the first `limit`) as Arrow batches. Raises EngineError for a value of another type."""
         schema = pa.schema([(name, _ARROW[type_]) for name, type_ in self.fields])
         return pa.RecordBatchReader.from_batches(schema, self._batches(schema, limit, cancelled))
 
-    def _batches(self, schema: pa.Schema, limit: int | None, cancelled: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, schema: pa.Schema, limit: int | None, cancelled: Callable[[], bool]
+    ) -> Iterator[pa.RecordBatch]:
         left = limit
         with closing(self._open()) as connection:
             cursor = self._run(connection, self.query)
@@ -95,11 +105,23 @@ class SqliteRead:
                     return
                 left = None if left is None else left - len(rows)
                 columns = zip(*rows, strict=True)
-                arrays = [_array(*field, values) for field, values in zip(self.fields, columns, strict=True)]
+                arrays = [
+                    _array(*field, values)
+                    for field, values in zip(self.fields, columns, strict=True)
+                ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-_DUCK = {"int": "BIGINT", "real": "DOUBLE", "text": "VARCHAR", "blob": "BLOB", "bool": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP", "decimal": "DOUBLE"}
+_DUCK = {
+    "int": "BIGINT",
+    "real": "DOUBLE",
+    "text": "VARCHAR",
+    "blob": "BLOB",
+    "bool": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "decimal": "DOUBLE",
+}
 _ARROW = {
     "int": pa.int64(), "real": pa.float64(), "decimal": pa.float64(), "text": pa.string(), "blob": pa.binary(),
     "bool": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
@@ -151,7 +173,9 @@ def _array(name: str, kind: str, values: Sequence[Any]) -> pa.Array:
             return pa.array(values, pa.string()).cast(_ARROW[kind])
         return pa.array(values, _ARROW[kind])
     except (pa.ArrowInvalid, UnicodeEncodeError) as error:
-        raise EngineError(f"column {name!r}: {error}", hint=f"it is read as {_DUCK[kind]}") from None
+        raise EngineError(
+            f"column {name!r}: {error}", hint=f"it is read as {_DUCK[kind]}"
+        ) from None
 
 
 def _boolean(name: str, value: Any) -> bool | None:

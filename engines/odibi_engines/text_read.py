@@ -8,12 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from odibi.engine import Source
+from odibi.engine import Frame, Source
 from odibi.errors import EngineError
 
 from .sql_text import ident
 
-__all__ = ["BARRIER", "NoRows", "Scan", "TextPlan", "TextRead", "all_found", "no_rows", "scan_of"]
+__all__ = [
+    "BARRIER",
+    "NoRows",
+    "Scan",
+    "TextPlan",
+    "TextRead",
+    "Whole",
+    "all_found",
+    "no_rows",
+    "scan_of",
+]
 
 BARRIER = "LIMIT 9223372036854775807"
 """Ends every text view: no filter of a later step moves below it, so its rows are the readable ones.
@@ -60,8 +70,8 @@ class TextPlan(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NoRows:
-    """The plan for sources that have no bad lines: empty ones, and documents."""
+class Whole:
+    """The plan for sources that are read whole or not at all: no line of them is set aside."""
 
     query: str
 
@@ -74,6 +84,10 @@ class NoRows:
         return 0
 
 
+class NoRows(Whole):
+    """The plan for sources that hold nothing."""
+
+
 def no_rows(types: Mapping[str, Any]) -> NoRows:
     """A plan for columns of the given types and nothing in them."""
     columns = ", ".join(f"NULL::{type_} AS {ident(name)}" for name, type_ in types.items())
@@ -84,19 +98,18 @@ def no_rows(types: Mapping[str, Any]) -> NoRows:
 class TextRead:
     """The state of one text source: not read, counted, and possibly kept as a table.
 
-    `relation` is the view over the file, later over the table; `consumers` counts the steps that
-    use it.
+    `relation` is the view over the files, later over the table `kept`; `rejects` is a frame with the
+    unreadable lines.
     """
 
     source: Source
     plan: TextPlan
     relation: str
-    consumers: int = 0
     counted: bool = False
-    kept_as_table: bool = False
+    kept: Frame | None = None
     read: int = 0
     unreadable: int = 0
-    rejects: str | None = None
+    rejects: Frame | None = None
 
 
 def scan_of(profile: str) -> Scan | None:
@@ -105,14 +118,21 @@ def scan_of(profile: str) -> Scan | None:
     Several scans below the same barrier are one source's files.
     """
     paths = list(_scan_paths(json.loads(profile)["operator"], []))
-    barriers = {id(barrier): barrier for path, _ in paths for barrier in path if barrier["type"] == "STREAMING_LIMIT"}
+    barriers = {
+        id(barrier): barrier
+        for path, _ in paths
+        for barrier in path
+        if barrier["type"] == "STREAMING_LIMIT"
+    }
     operators = {operator["type"] for path, _ in paths for operator in path}
     if len(barriers) != 1 or not operators <= _STREAMING:
         return None
     (barrier,) = barriers.values()
     if any("UNION" in _above(path, barrier) for path, _ in paths):
         return None
-    return Scan(scanned=sum(scan["rows_scanned"] for _, scan in paths), kept=barrier["intermediate_rows"])
+    return Scan(
+        scanned=sum(scan["rows_scanned"] for _, scan in paths), kept=barrier["intermediate_rows"]
+    )
 
 
 def _above(path: list[dict[str, Any]], barrier: dict[str, Any]) -> set[str]:

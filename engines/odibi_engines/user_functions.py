@@ -61,14 +61,25 @@ class Context:
 
 
 def call(
-    function: UserFunction, frame: Any, params: Mapping[str, Any], inputs: Mapping[str, Any], tables: Tables, engine: str
+    function: UserFunction,
+    frame: Any,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    tables: Tables,
+    engine: str,
 ) -> Any:
     """What the function returns: a DataFrame, a pyarrow Table, a relation. Raises EngineError otherwise.
 
     Inputs go to parameters of their names.
     """
     context = Context(tables, frame, engine, params) if function.wants == "context" else None
-    first = [context] if context is not None else [] if frame is None else [tables.convert(frame, function.wants)]
+    first = (
+        [context]
+        if context is not None
+        else []
+        if frame is None
+        else [tables.convert(frame, function.wants)]
+    )
     named = dict(params)
     for name in _parameters(function.function)[len(first) :]:
         if name in inputs and name not in named:
@@ -94,9 +105,11 @@ def _run(function: UserFunction, first: list[Any], named: dict[str, Any]) -> Any
         return function.function(*first, **named)
     except OdibiError:
         raise
-    except Exception as error:  # noqa: BLE001 - the edge to code that isn't ours
+    except Exception as error:
         kind = type(error).__name__
-        raise EngineError(f"function {function.name}: {kind}: {error}{_place(function, error)}") from error
+        raise EngineError(
+            f"function {function.name}: {kind}: {error}{_place(function, error)}"
+        ) from error
 
 
 def _place(function: UserFunction, error: BaseException) -> str:
@@ -104,7 +117,11 @@ def _place(function: UserFunction, error: BaseException) -> str:
     code = getattr(inspect.unwrap(function.function), "__code__", None)
     if code is None:
         return ""
-    lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == code.co_filename]
+    lines = [
+        step.lineno
+        for step in traceback.extract_tb(error.__traceback__)
+        if step.filename == code.co_filename
+    ]
     return f" ({Path(code.co_filename).name}:{lines[-1]})" if lines else ""
 
 
@@ -132,12 +149,15 @@ def _pandas_to_arrow(function: str, frame: Any) -> Any:
 
     unnamed = [name for name in frame.columns if not isinstance(name, str)]
     if unnamed:
-        raise EngineError(f"function {function} returned a column named {unnamed[0]!r}; names must be texts")
+        raise EngineError(
+            f"function {function} returned a column named {unnamed[0]!r}; names must be texts"
+        )
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise EngineError(
-            f"function {function} returned a column of mixed types: {error}", hint="give each column one type"
+            f"function {function} returned a column of mixed types: {error}",
+            hint="give each column one type",
         ) from None
 
 

@@ -13,7 +13,17 @@ from .sql_text import ident, literal
 
 __all__ = ["check_keys", "combined", "copy_options", "duplicate_key", "first_per_key", "storable"]
 
-_IGNORED = {"keys", "merge_keys", "partition_by", "overwrite_schema", "merge_schema", "index", "orient", "mode", "engine"}
+_IGNORED = {
+    "keys",
+    "merge_keys",
+    "partition_by",
+    "overwrite_schema",
+    "merge_schema",
+    "index",
+    "orient",
+    "mode",
+    "engine",
+}
 """Write options that the core reads, or that tune another writer."""
 
 _OPTIONS = {
@@ -45,13 +55,17 @@ def copy_options(target: Target, write_ids: Sequence[str] = ()) -> str:
     if target.format == "parquet":
         _choose_codec(chosen)
     text = ", ".join(f"{name} {_spelled(value)}" for name, value in chosen.items())
-    return text + (f", KV_METADATA {_notes(write_ids)}" if target.format == "parquet" and write_ids else "")
+    return text + (
+        f", KV_METADATA {_notes(write_ids)}" if target.format == "parquet" and write_ids else ""
+    )
 
 
 def _choose_codec(chosen: dict[str, Any]) -> None:
     codec = str(chosen.setdefault("COMPRESSION", "zstd")).lower()
     if codec not in _CODECS:
-        raise EngineError(f"parquet has no compression {codec!r}", hint=f"one of: {', '.join(sorted(_CODECS))}")
+        raise EngineError(
+            f"parquet has no compression {codec!r}", hint=f"one of: {', '.join(sorted(_CODECS))}"
+        )
     chosen["COMPRESSION"] = "uncompressed" if codec == "none" else codec
     if codec == "zstd":
         chosen.setdefault("COMPRESSION_LEVEL", 1)
@@ -78,13 +92,18 @@ def storable(relation: str, schema: Schema) -> str:
 def check_keys(target: Target, schema: Schema) -> None:
     """Raises EngineError when the mode needs keys that aren't there."""
     if not target.keys:
-        raise EngineError(f"write mode {target.mode} needs keys", hint="name them in write.options.keys")
+        raise EngineError(
+            f"write mode {target.mode} needs keys", hint="name them in write.options.keys"
+        )
     names = [column.name for column in schema]
     for key in target.keys:
         if key not in names:
             near = get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            raise EngineError(f"write key {key!r} is no column of the result", hint=f"{hint}columns: {', '.join(names)}")
+            raise EngineError(
+                f"write key {key!r} is no column of the result",
+                hint=f"{hint}columns: {', '.join(names)}",
+            )
 
 
 def duplicate_key(relation: str, keys: Sequence[str]) -> str:
@@ -108,13 +127,21 @@ def combined(target: Target, old: str, old_schema: Schema, batch: str, batch_sch
         kept, union = f"FROM {old}", "UNION ALL BY NAME"
         added = f"FROM {batch}"
     else:
-        names = ", ".join(ident(column.name) for column in _same_columns(target, old_schema, batch_schema))
-        kept, added, union = f"SELECT {names} FROM {old}", f"SELECT {names} FROM {batch}", "UNION ALL"
+        names = ", ".join(
+            ident(column.name) for column in _same_columns(target, old_schema, batch_schema)
+        )
+        kept, added, union = (
+            f"SELECT {names} FROM {old}",
+            f"SELECT {names} FROM {batch}",
+            "UNION ALL",
+        )
     if target.mode == "append":
         return f"{kept} o {union} {added} b"
     if target.mode == "append_once":
         return f"{kept} o {union} {added} b WHERE NOT EXISTS (FROM {old} o WHERE {_match(target.keys)})"
-    return f"{kept} o WHERE NOT EXISTS (FROM {batch} b WHERE {_match(target.keys)}) {union} {added} b"
+    return (
+        f"{kept} o WHERE NOT EXISTS (FROM {batch} b WHERE {_match(target.keys)}) {union} {added} b"
+    )
 
 
 def _match(keys: Sequence[str]) -> str:
@@ -145,6 +172,6 @@ _WIDENING = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT"]
 
 def _fits(new: str, old: str) -> bool:
     """Whether values of the new type go into the old one unchanged."""
-    if new == old or new == "FLOAT" and old == "DOUBLE" or new == "NULL" or new == '"NULL"':
+    if new == old or (new == "FLOAT" and old == "DOUBLE") or new == "NULL" or new == '"NULL"':
         return True
     return new in _WIDENING and old in _WIDENING and _WIDENING.index(new) <= _WIDENING.index(old)
