@@ -121,7 +121,8 @@ class PandasSession:
     def _relations(self, query: str, tables: Mapping[str, Frame]) -> dict[str, Frame]:
         """Frames that the query names as relations; the others only lend their names to messages."""
         return {
-            name: self._relation(frame) if mentions(query, name) else frame for name, frame in tables.items()
+            name: self._relation(frame) if mentions(query, name) else frame
+            for name, frame in tables.items()
         }
 
     # The protocol
