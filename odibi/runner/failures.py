@@ -20,8 +20,8 @@ _MAX_DELAY = 60.0
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same attempt may succeed later; a wrong query or a failed test never does."""
-    if isinstance(error, EngineError):
-        return error.transient
+    if isinstance(error, EngineError):  # a user's function speaks through the exception behind it
+        return error.transient or isinstance(error.__cause__, _TRANSIENT)
     return isinstance(error, _TRANSIENT)
 
 

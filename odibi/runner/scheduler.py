@@ -8,6 +8,7 @@ heartbeat. The scheduler keeps no history: what happened is in the events.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import os
 import random
 import resource
@@ -69,6 +70,9 @@ class Scheduler:
     retry_rng: random.Random = field(default_factory=random.Random)
 
     _waiting: dict[str, set[str]] = field(default_factory=dict)
+    _children: dict[str, list[str]] = field(default_factory=dict)
+    _settled: list[tuple[int, str]] = field(default_factory=list)
+    _place: dict[str, int] = field(default_factory=dict)
     _done: dict[str, str] = field(default_factory=dict)
     _frames: dict[str, Frame | None] = field(default_factory=dict)
     _uses: dict[str, int] = field(default_factory=dict)
@@ -81,13 +85,7 @@ class Scheduler:
 
     async def run(self) -> Outcome:
         """Carry out the plan. Raises StateError when the log can't be written."""
-        runs = [step.key for step in self.plan.steps if step.action == "run"]
-        chosen = set(runs)
-        self._waiting = {key: self._upstream(key) & chosen for key in runs}
-        self._uses = dict.fromkeys(runs, 0)
-        for key in runs:
-            for parent in self._waiting[key]:
-                self._uses[parent] += 1
+        self._arrange()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
@@ -104,6 +102,21 @@ class Scheduler:
             raise self._fatal
         return self._outcome()
 
+    def _arrange(self) -> None:
+        """Who waits for whom, and who can begin: a heap by place in the plan, so that order is stable."""
+        runs = [step.key for step in self.plan.steps if step.action == "run"]
+        chosen = set(runs)
+        self._place = {key: place for place, key in enumerate(runs)}
+        self._uses = dict.fromkeys(runs, 0)
+        for key in runs:
+            upstream = self._upstream(key) & chosen
+            self._waiting[key] = set(upstream)
+            for parent in upstream:
+                self._uses[parent] += 1
+                self._children.setdefault(parent, []).append(key)
+            if not upstream:
+                heapq.heappush(self._settled, (self._place[key], key))
+
     def cancel(self, by: str) -> None:
         """Stop: nothing new starts, whatever runs is interrupted."""
         if self._cancelled_by is None:
@@ -117,9 +130,8 @@ class Scheduler:
     async def _drain(self) -> None:
         """Start what is ready, wait for anything to end, until nothing is left."""
         tasks: dict[asyncio.Task[None], str] = {}
-        while self._waiting or tasks:
+        while self._settled or tasks:
             for key in self._ready(self.jobs - len(tasks)):
-                del self._waiting[key]
                 tasks[asyncio.create_task(self._run_node(key))] = key
             if not tasks:
                 break
@@ -129,42 +141,34 @@ class Scheduler:
                 if error := task.exception():
                     self._fatal = self._fatal or error
                     self.cancel("internal error")
-        self._close_rest()
 
     def _ready(self, room: int) -> list[str]:
-        """Up to `room` nodes whose upstreams are settled; those that can't run are skipped on the way."""
+        """Up to `room` nodes whose upstreams are settled; those that must not run are skipped on the way."""
         ready: list[str] = []
-        settled = True
-        while settled:  # a skipped node may settle others
-            settled = False
-            for key, upstream in list(self._waiting.items()):
-                if not all(parent in self._done for parent in upstream) or key in ready:
-                    continue
-                if reason := self._why_not(key, upstream):
-                    del self._waiting[key]
-                    self._finish(key, "skipped")
-                    self.emit(ev.NodeSkipped(node=key, reason=reason[0], because=reason[1]))
-                    settled = True
-                elif len(ready) < room:
-                    ready.append(key)
+        while self._settled and len(ready) < room:
+            _, key = heapq.heappop(self._settled)
+            if reason := self._why_not(key):
+                self._finish(key, "skipped")
+                self.emit(ev.NodeSkipped(node=key, reason=reason[0], because=reason[1]))
+            else:
+                ready.append(key)
         return ready
 
-    def _why_not(self, key: str, upstream: set[str]) -> tuple[str, str | None] | None:
+    def _why_not(self, key: str) -> tuple[str, str | None] | None:
         """Why a node whose upstreams are settled must not run, or None."""
-        for parent in self.plan.order:
-            if parent in upstream and self._done[parent] in ("failed", "skipped", "cancelled"):
-                return f"{parent} {self._done[parent]}", parent
+        bad = [
+            (self._place[parent], parent)
+            for parent in self._upstream(key) & self._done.keys()
+            if self._done[parent] in ("failed", "skipped", "cancelled")
+        ]
+        if bad:
+            parent = min(bad)[1]
+            return f"{parent} {self._done[parent]}", parent
         if self._cancelled_by is not None:
             return "the run was cancelled", None
         if self.graph.nodes[key].pipeline in self._halted:
             return "a node with on_error: fail_fast failed before", None
         return None
-
-    def _close_rest(self) -> None:
-        for key in list(self._waiting):
-            del self._waiting[key]
-            self._finish(key, "skipped")
-            self.emit(ev.NodeSkipped(node=key, reason="the run was cancelled"))
 
     async def _run_node(self, key: str) -> None:
         """All attempts of one node, to its last event."""
@@ -261,8 +265,12 @@ class Scheduler:
         )
 
     def _finish(self, key: str, status: str) -> None:
-        """Settle a node and let go of upstream frames that nobody needs any more."""
+        """Settle a node: dependents may become ready, upstream frames that nobody needs are let go."""
         self._done[key] = status
+        for child in self._children.get(key, ()):
+            self._waiting[child].discard(key)
+            if not self._waiting[child]:
+                heapq.heappush(self._settled, (self._place[child], child))
         for parent in self._upstream(key) & self._uses.keys():
             self._uses[parent] -= 1
             frame = self._frames.get(parent)

@@ -10,6 +10,7 @@ from odibi.errors import NodeError
 
 if TYPE_CHECKING:
     from odibi.config import ReadConfig
+    from odibi.graph import Node
     from odibi.node import Work
 
 __all__ = ["start"]
@@ -32,11 +33,20 @@ def start(work: Work) -> Frame | None:
 
 def _gather_upstream(work: Work) -> None:
     """Fill `work.tables`: results of this run, else what the upstream node last stored."""
+    whole_tables = places.node_inputs(work.node.config)
     for name, key in work.node.upstream.items():
         frame = work.job.frames.get(name)
-        work.tables[name] = frame if frame is not None else _stored(work, name, key)
+        if frame is None or (name in whole_tables and _adds_to_a_table(work.facts.nodes[key])):
+            frame = _stored(work, name, key)
+        work.tables[name] = frame
     for name, config in places.direct_inputs(work.node).items():
         work.tables[name] = _limited(work, read(work, config))
+
+
+def _adds_to_a_table(node: Node) -> bool:
+    """Whether the node's result is only a part of what it stores: `$p.n` means the whole table."""
+    write = node.config.write
+    return write is not None and write.mode != "overwrite"
 
 
 def _stored(work: Work, name: str, key: str) -> Frame:
