@@ -31,7 +31,8 @@ class History:
 
     `keys` and `tracked` are columns of `df`; `time` is SQL over `df` for when a row became true, of
     type `time_type`; `start`, `end`, `current` name the columns of the result. `stored` is the table with
-    the versions so far, None at first. `gone` is SQL over `df`, true for a deletion. With
+    the versions so far (of them those with `stored_where`), None at first. `source` is the table with
+    the columns of `df`. `gone` is SQL over it, true for a deletion. With
     `snapshots`, each distinct time in `df` is a complete snapshot: a key it lacks ended then.
     """
 
@@ -42,7 +43,9 @@ class History:
     start: str = "valid_from"
     end: str = "valid_to"
     current: str = "is_current"
+    source: str = "df"
     stored: str | None = None
+    stored_where: str = "TRUE"
     gone: str = "FALSE"
     hidden: Sequence[str] = ()
     snapshots: bool = False
@@ -104,7 +107,7 @@ FROM _lasting WHERE NOT _gone"""
         parts = [
             f"""_new AS MATERIALIZED (
   SELECT {fresh}, COALESCE({self.time}, {missing}) AS _time, COALESCE({self.gone}, FALSE) AS _gone, TRUE AS _fresh
-  FROM df
+  FROM {self.source}
 )"""
         ]
         sources = ["SELECT * FROM _new"]
@@ -126,7 +129,7 @@ FROM _lasting WHERE NOT _gone"""
         return f"""_old AS MATERIALIZED (
   SELECT {", ".join(shown)}, CAST({start} AS {self.time_type}) AS _time, FALSE AS _gone, FALSE AS _fresh,
     CAST({end} AS {self.time_type}) AS _until
-  FROM {table(stored)}
+  FROM {table(stored)} WHERE {self.stored_where}
 )"""
 
     def _absences(self, ctx: BuildContext) -> str:

@@ -52,6 +52,11 @@ _MODULES = (
     "odibi.transforms.text",
     "odibi.transforms.values",
     "odibi.transforms.windows",
+    "odibi.patterns.aggregation",
+    "odibi.patterns.date_dimension",
+    "odibi.patterns.dimension",
+    "odibi.patterns.fact",
+    "odibi.patterns.merge",
     "odibi.patterns.scd2",
 )
 
@@ -96,6 +101,11 @@ class BuildContext:
     run_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     source_system: str | None = None
     warn: Callable[[str], object] = lambda _message: None
+
+    @property
+    def now(self) -> str:
+        """The run's time as SQL: a TIMESTAMP in UTC."""
+        return f"TIMESTAMP '{self.run_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
 
     @property
     def names(self) -> list[str]:

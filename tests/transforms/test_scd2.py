@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -49,7 +50,7 @@ def by_key(rows: list[Row]) -> dict[Any, list[Row]]:
 @given(observations)
 def test_versions_of_a_key_touch_and_the_last_one_is_current(batch: list[Row]) -> None:
     for versions in by_key(history(batch, None)).values():
-        for one, after in zip(versions, versions[1:], strict=False):
+        for one, after in pairwise(versions):
             assert one[5] == after[4]
             assert one[1] != after[1]
         assert [row[6] for row in versions] == [False] * (len(versions) - 1) + [True]
