@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ __all__ = ["DuckSession"]
 _SAMPLE = re.compile(r"SELECT \* FROM df LIMIT \d+")
 """How the core asks for a few rows: a text source then is read no further than that."""
 
+_MOMENT = "TIMESTAMP WITH TIME ZONE"
 _REJECTS = "(file VARCHAR, line BIGINT, reason VARCHAR, raw VARCHAR)"
 
 _STOPS_EARLY = re.compile(
@@ -75,10 +77,20 @@ class DuckSession:
 
     def _run(self, statement: str, **context: Any) -> list[tuple[Any, ...]]:
         """Execute and fetch. Raises EngineError in the user's terms, or Cancelled."""
+        self._begin(statement, context)
+        return self._rest(context)
+
+    def _begin(self, statement: str, context: Mapping[str, Any]) -> None:
         if self._cancelled:
             raise Cancelled
         try:
-            rows: list[tuple[Any, ...]] = self._cursor.execute(statement).fetchall()
+            self._cursor.execute(statement)
+        except duckdb.Error as error:
+            raise translated(error, **context) from None
+
+    def _rest(self, context: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        try:
+            rows: list[tuple[Any, ...]] = self._cursor.fetchall()
         except duckdb.Error as error:
             raise translated(error, **context) from None
         return rows
@@ -148,11 +160,11 @@ class DuckSession:
             ) from None
         except duckdb.Error as error:
             raise translated(error) from None
-        frame = self._create("VIEW", plan.query, query=plan.query)
-        frame.text = TextRead(source, plan, frame.relation, counted=isinstance(plan, NoRows))
-        if isinstance(plan, NoRows):
-            frame.text.kept = frame
-        self._texts.append(frame.text)
+        empty = isinstance(plan, NoRows)
+        frame = self._create("TABLE" if empty else "VIEW", plan.query, query=plan.query)
+        text = TextRead(source, plan, frame.relation, counted=empty)
+        self._texts.append(text)
+        frame.text = None if empty else text
         return frame
 
     def _read_parquet(self, source: Source) -> DuckFrame:
@@ -324,8 +336,29 @@ class DuckSession:
             if frame.streams and frame.text is not None:
                 self._keep_text(frame.text)
         body = wrapped(query, {name: frame.relation for name, frame in named.items()})
-        rows = self._run(body, **_context(query, named, tables))
-        return Rows(tuple(column[0] for column in self._cursor.description), rows)
+        return self._fetched(body, _context(query, named, tables))
+
+    def _fetched(self, body: str, context: Mapping[str, Any]) -> Rows:
+        """All rows as Python values; moments with a zone are in UTC.
+
+        DuckDB needs the package pytz to make such a moment, so it comes without the zone and gets it
+        here.
+        """
+        self._begin(body, context)
+        columns = [(column[0], str(column[1])) for column in self._cursor.description]
+        zoned = [number for number, (_, type_) in enumerate(columns) if type_ == _MOMENT]
+        if zoned:
+            naive = ", ".join(
+                f"timezone('UTC', {ident(columns[n][0])}) AS {ident(columns[n][0])}" for n in zoned
+            )
+            self._begin(f"SELECT * REPLACE ({naive}) FROM ({body})", context)
+        rows = self._rest(context)
+        if zoned:
+            rows = [
+                tuple(_in_utc(value) if n in zoned else value for n, value in enumerate(row))
+                for row in rows
+            ]
+        return Rows(tuple(name for name, _ in columns), rows)
 
     def execute(self, statement: str) -> None:
         self._statements.append(statement)
@@ -737,10 +770,14 @@ def _text_scan(file: Path) -> str:
     return f"{function}({file_list([file])})"
 
 
+def _in_utc(value: Any) -> Any:
+    return None if value is None else value.replace(tzinfo=UTC)
+
+
 def _fetchable(column: Column) -> str:
     """The column as a value that Python can show."""
     name = ident(column.name)
-    return f"{name}::VARCHAR" if column.type.startswith("TIMESTAMP WITH") else name
+    return f"{name}::VARCHAR" if _MOMENT in column.type else name
 
 
 def _is_parquet(file: Path) -> bool:

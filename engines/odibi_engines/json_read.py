@@ -34,12 +34,13 @@ def plan_json(cursor: Any, source: Source, scratch: Path) -> TextPlan:
     originals = [file for file in source.files if _has_content(file)]
     files = [_without_bom(file, scratch) for file in originals]
     lines = options.lines if options.lines is not None else all(map(_is_lines, files))
-    declared = source.columns or _sniffed(cursor, files, "newline_delimited" if lines else "auto")
+    shape = "newline_delimited" if lines else _shape(files)
+    declared = source.columns or _sniffed(cursor, files, shape)
     types = parsed_types(cursor, declared)
     if not files:
         return no_rows(types)
     if not lines:
-        return Whole(_document_query(files, types))
+        return Whole(_document_query(files, types, shape))
     return _Lines(cursor, dict(zip(files, originals, strict=True)), types)
 
 
@@ -77,6 +78,23 @@ def _is_lines(file: Path) -> bool:
         return False
 
 
+def _shape(files: Sequence[Path]) -> str:
+    """Whether the documents are arrays of records, or records one after the other. They must be alike."""
+    firsts = {_first_byte(file) == b"[" for file in files}
+    if len(firsts) == 2:
+        raise EngineError(
+            "some of the JSON files are arrays and some are not", hint="read them in two nodes"
+        )
+    return "array" if firsts == {True} else "unstructured"
+
+
+def _first_byte(file: Path) -> bytes:
+    with _open(file) as stream:
+        while (byte := stream.read(1)).isspace():
+            pass
+    return byte
+
+
 def _sniffed(cursor: Any, files: Sequence[Path], shape: str) -> dict[str, str]:
     """Columns that DuckDB infers from the head of the files."""
     if not files:
@@ -104,10 +122,8 @@ def _odd(cursor: Any, scan: str, columns: Mapping[str, str]) -> list[bool]:
         f"bool_or({ident(name)} IS NOT NULL AND try_cast({ident(name)} AS {columns[name]}) IS NULL)"
         for name in times
     )
-    texts = scan.replace(
-        "read_json(", f"read_json(columns={columns_map(dict.fromkeys(times, 'VARCHAR'))}, ", 1
-    )
-    texts = texts.replace(", union_by_name=true", "")
+    as_text = columns_map(dict.fromkeys(times, "VARCHAR"))
+    texts = scan.replace("union_by_name=true", f"columns={as_text}, records=true")
     row = cursor.execute(f"SELECT {tests} FROM (FROM {texts} LIMIT 1000)").fetchall()[0]
     odd = {name for name, found in zip(times, row, strict=True) if found}
     return [name in odd for name in columns]
@@ -136,10 +152,10 @@ def _raw_columns(types: Mapping[str, Any]) -> str:
     return columns_map({name: raw_type(type_) for name, type_ in types.items()})
 
 
-def _document_query(files: Sequence[Path], types: Mapping[str, Any]) -> str:
+def _document_query(files: Sequence[Path], types: Mapping[str, Any], shape: str) -> str:
     """Rows of a document; a value of the wrong type ends the statement with its reason."""
     scan = (
-        f"read_json({file_list(files)}, format='auto', records=true, columns={_raw_columns(types)}, "
+        f"read_json({file_list(files)}, format='{shape}', records=true, columns={_raw_columns(types)}, "
         f"maximum_object_size={_largest(files)})"
     )
     why = reason(types, {name: ident(name) for name in types})

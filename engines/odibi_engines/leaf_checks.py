@@ -7,6 +7,7 @@ them. DuckDB's own readers turn 5.7 into a BIGINT 6 and a text where a struct sh
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from odibi.errors import EngineError
@@ -18,6 +19,18 @@ __all__ = ["cast", "parsed_types", "raw_type", "reason", "wrong"]
 _INTEGERS = {
     "tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint", "uhugeint",
 }  # fmt: skip
+_COMMON = [
+    "BIGINT",
+    "INTEGER",
+    "DOUBLE",
+    "DECIMAL(18,2)",
+    "VARCHAR",
+    "BOOLEAN",
+    "DATE",
+    "TIMESTAMP",
+    "TIMESTAMPTZ",
+    "JSON",
+]
 _NESTED = {"struct", "list", "map", "array", "union"}
 
 
@@ -29,13 +42,11 @@ def parsed_types(cursor: Any, columns: Mapping[str, str]) -> dict[str, Any]:
     for name, text in columns.items():
         try:
             types[name] = cursor.type(text)
-        except duckdb.Error as error:
-            near = str(error).partition("Did you mean ")[2].strip(' "?')
+        except duckdb.Error:
+            near = get_close_matches(text.upper(), _COMMON, n=1)
             raise EngineError(
                 f"column {name!r}: there is no type {text!r}",
-                hint=f"did you mean {near}?"
-                if near
-                else "types are DuckDB's: BIGINT, DOUBLE, VARCHAR, TIMESTAMP, …",
+                hint=f"did you mean {near[0]}?" if near else f"types: {', '.join(_COMMON)}",
             ) from None
     return types
 

@@ -12,7 +12,11 @@ from .sql_text import file_list, ident, literal
 
 __all__ = ["parquet_scan"]
 
-_IGNORED = {"engine", "dtype_backend", "mergeSchema", "merge_schema", "columns"}
+_IGNORED = {
+    "engine", "dtype_backend", "mergeSchema", "merge_schema", "columns",
+    "compression", "compression_level", "row_group_size",
+}  # fmt: skip
+"""Options that tune another reader, or the writer of the table that is read back."""
 
 
 def parquet_scan(source: Source) -> tuple[str, list[Path]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -35,7 +35,6 @@ class JsonOptions:
     """How a JSON file is written: `lines` for one object a line, None to find out."""
 
     lines: bool | None = None
-    ignored: Mapping[str, Any] = field(default_factory=dict)
 
 
 _CSV_NAMES = {
@@ -43,7 +42,7 @@ _CSV_NAMES = {
     "quote": "quote", "quotechar": "quote", "escape": "escape", "escapechar": "escape",
     "header": "header", "encoding": "encoding", "charset": "encoding",
     "skip": "skip", "skiprows": "skip",
-    "nullstr": "nulls", "null_values": "nulls", "na_values": "nulls", "nullValue": "nulls",
+    "nullstr": "nulls", "null_values": "nulls", "na_values": "nulls", "na_rep": "nulls", "nullValue": "nulls",
     "decimal": "decimal", "decimal_separator": "decimal", "thousands": "thousands", "comment": "comment",
     "dateformat": "date_format", "dateFormat": "date_format", "date_format": "date_format",
     "timestampformat": "timestamp_format", "timestampFormat": "timestamp_format",
@@ -55,8 +54,11 @@ _JSON_NAMES = {
     "multiline": "multiline",
     "orient": "orient",
 }
-_MEANINGLESS = {"inferSchema", "low_memory", "engine", "mode", "dtype_backend"}
-"""Accepted and without effect here: they tune another reader."""
+_MEANINGLESS = {
+    "inferSchema", "low_memory", "engine", "mode", "dtype_backend",
+    "compression", "index", "merge_keys", "overwrite_schema", "merge_schema",
+}  # fmt: skip
+"""Accepted and without effect here: they tune another reader, or the writer of a table that is read back."""
 
 
 def csv_options(options: Mapping[str, Any]) -> CsvOptions:

@@ -1,0 +1,172 @@
+"""CSV: every line is a row or a reject, and says why."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from odibi.engine import Session, Source
+from odibi.errors import EngineError
+from tests.engines.probe import rejects, source, values
+
+TYPES = {"id": "BIGINT", "name": "VARCHAR", "amount": "DOUBLE", "day": "DATE"}
+
+
+def file_of(folder: Path, text: str | bytes, name: str = "in.csv") -> Path:
+    path = folder / name
+    data = text.encode() if isinstance(text, str) else text
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return path
+
+
+def read(session: Session, *args: Any, **more: Any) -> Any:
+    return session.hold(session.read(source(*args, **more)))
+
+
+def test_bad_lines_are_set_aside_with_their_line_and_reason(
+    session: Session, tmp_path: Path
+) -> None:
+    file = file_of(
+        tmp_path,
+        "id,name,amount,day\n"
+        "1,a,1.5,2024-01-01\n"
+        "x,b,2.5,2024-01-02\n"
+        "3,c\n"
+        "4,d,4.5,2024-01-04,more\n"
+        "5.7,e,5.5,2024-01-05\n"
+        '7.0,"two\nlines",7.5,2024-01-07\n'
+        "6,f,zz,2024-99-01\n"
+        "99999999999999999999,g,,\n",
+    )
+    frame = read(session, file, TYPES)
+    assert values(session, frame) == [
+        (1, "a", 1.5, date(2024, 1, 1)),
+        (7, "two\nlines", 7.5, date(2024, 1, 7)),
+    ]
+    report = session.read_reports()[0]
+    assert (report.read, report.unreadable) == (8, 6)
+    assert rejects(session) == [
+        (3, "column id: x is not a BIGINT", "x,b,2.5,2024-01-02"),
+        (4, "too few columns", "3,c"),
+        (5, "too many columns", "4,d,4.5,2024-01-04,more"),
+        (6, "column id: 5.7 is not an integer", "5.7,e,5.5,2024-01-05"),
+        (
+            9,
+            "column amount: zz is not a DOUBLE; column day: 2024-99-01 is not a DATE",
+            "6,f,zz,2024-99-01",
+        ),
+        (10, "column id: 99999999999999999999 is not a BIGINT", "99999999999999999999,g,,"),
+    ]
+
+
+def test_columns_that_no_step_uses_are_checked_too(session: Session, tmp_path: Path) -> None:
+    file = file_of(tmp_path, "id,name,amount,day\n1,a,zz,2024-01-01\n2,b,2,2024-01-01\n")
+    frame = session.read(source(file, TYPES))
+    assert values(session, session.hold(session.sql("SELECT name FROM df", {"df": frame}))) == [
+        ("b",)
+    ]
+    assert [line for line, *_ in rejects(session)] == [2]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT id FROM df WHERE id > 1", "SELECT count(*) FROM df", "SELECT id FROM df LIMIT 1"],
+)
+def test_counts_do_not_depend_on_the_query(session: Session, tmp_path: Path, query: str) -> None:
+    file = file_of(tmp_path, "id,name,amount,day\n1,a,1,\n2,b,2,\nx,c,3,\n4,d,y,\n")
+    session.hold(session.sql(query, {"df": session.read(source(file, TYPES))}))
+    report = session.read_reports()[0]
+    assert (report.read, report.unreadable) == (4, 2)
+
+
+def test_column_order_is_the_files_own(session: Session, tmp_path: Path) -> None:
+    one = file_of(tmp_path, "id,name\n1,a\nx,y\n", "1.csv")
+    two = file_of(tmp_path, "name,id\nb,2\nc,zz\n", "2.csv")
+    frame = session.hold(
+        session.read(Source("csv", tmp_path, (one, two), {"id": "INTEGER", "name": "VARCHAR"}))
+    )
+    assert values(session, frame) == [(1, "a"), (2, "b")]
+    assert rejects(session) == [
+        (3, "column id: x is not a INTEGER", "x,y"),
+        (3, "column id: zz is not a INTEGER", "c,zz"),
+    ]
+
+
+def test_compressed_marked_and_windows_files(session: Session, tmp_path: Path) -> None:
+    file = file_of(tmp_path, b"\xef\xbb\xbfid,name\r\n1,a\r\n\r\nx,b\r\n", "in.csv.gz")
+    assert values(session, read(session, file, {"id": "BIGINT", "name": "VARCHAR"})) == [(1, "a")]
+    assert rejects(session) == [(4, "column id: x is not a BIGINT", "x,b")]
+
+
+def test_bytes_that_are_not_utf8_are_rejects(session: Session, tmp_path: Path) -> None:
+    file = file_of(tmp_path, b"id,name\n1,a\n2,\xff\xfe\n3,c\n")
+    assert values(session, read(session, file, {"id": "BIGINT", "name": "VARCHAR"})) == [
+        (1, "a"),
+        (3, "c"),
+    ]
+    assert [(line, reason) for line, reason, _ in rejects(session)] == [
+        (3, "not in the file's encoding")
+    ]
+
+
+def test_options_of_other_readers_mean_the_same(session: Session, tmp_path: Path) -> None:
+    file = file_of(tmp_path, "# made by hand\nid;amount\n1;1,5\n2;NA\n")
+    options = {"sep": ";", "skiprows": 1, "decimal": ",", "na_values": ["NA"], "inferSchema": True}
+    frame = read(session, file, {"id": "BIGINT", "amount": "DOUBLE"}, options=options)
+    assert values(session, frame) == [(1, 1.5), (2, None)]
+
+
+def test_types_are_guessed_when_not_declared(session: Session, tmp_path: Path) -> None:
+    frame = read(session, file_of(tmp_path, "id,day,name\n1,2024-01-01,a\n2,2024-01-02,b\n"))
+    assert [(column.name, column.type) for column in frame.schema] == [
+        ("id", "BIGINT"), ("day", "DATE"), ("name", "VARCHAR"),
+    ]  # fmt: skip
+    assert values(session, frame) == [(1, date(2024, 1, 1), "a"), (2, date(2024, 1, 2), "b")]
+
+
+def test_an_empty_file_has_no_rows(session: Session, tmp_path: Path) -> None:
+    frame = read(session, file_of(tmp_path, ""), TYPES)
+    assert frame.rows == 0
+    assert session.read_reports()[0].read == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message", "hint"),
+    [
+        ("id,nane\n", {"id": "BIGINT", "name": "VARCHAR"}, "in.csv:1: no column 'name' in the header", "did you mean 'nane'?"),
+        ("id;name\n", {"id": "BIGINT", "name": "VARCHAR"}, "in.csv:1: no column 'id' in the header", "set `options.delimiter`"),
+        ("id,name\n", {"id": "BIGINT"}, "in.csv:1: column 'name' is not declared", "options.columns"),
+        ("id,id\n", {"id": "BIGINT"}, "in.csv:1: column 'id' occurs more than once", None),
+        ("id\n", {"id": "BIGNT"}, "column 'id': there is no type 'BIGNT'", "BIGINT"),
+    ],
+)  # fmt: skip
+def test_a_header_that_differs_is_refused(
+    session: Session,
+    tmp_path: Path,
+    text: str,
+    columns: dict[str, str],
+    message: str,
+    hint: str | None,
+) -> None:
+    with pytest.raises(EngineError) as raised:
+        session.read(source(file_of(tmp_path, text), columns))
+    assert message in raised.value.message
+    if hint:
+        assert hint in (raised.value.hint or "")
+
+
+def test_an_unknown_option_is_refused(session: Session, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="csv has no read option 'delimeter'") as raised:
+        session.read(
+            source(file_of(tmp_path, "id\n1\n"), {"id": "BIGINT"}, options={"delimeter": ";"})
+        )
+    assert raised.value.hint == "did you mean 'delimiter'?"
+
+
+def test_a_missing_file_is_named(session: Session, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"no file at gone\.csv"):
+        session.read(Source("csv", tmp_path / "gone.csv", (), TYPES))
