@@ -1,17 +1,19 @@
 """YAML text as a tree that remembers where each value stood; safe, and bounded in size and depth.
 
-Scalars follow the YAML 1.2 core schema, so that `NO`, `12:30` and `2024-01-01` stay text.
+Scalars follow the YAML 1.2 core schema, so that `NO`, `12:30` and `2024-01-01` stay text; digits
+after a leading zero (`00501`) stay text as well, being codes rather than numbers.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import Reader
 
 from odibi.config.problems import Position, Problem
 
@@ -21,21 +23,15 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_VALUES = 200_000
 
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Composes nodes without resolving plain scalars: their types are decided here."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}
-
-
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE = re.compile(
     r"(?P<null>~|null|Null|NULL|)|(?P<bool>true|True|TRUE|false|False|FALSE)"
-    r"|(?P<int>[-+]?[0-9]+)|(?P<oct>0o[0-7]+)|(?P<hex>0x[0-9a-fA-F]+)"
-    r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
+    r"|(?P<int>[-+]?(?:0|[1-9][0-9]*))|(?P<oct>0o[0-7]+)|(?P<hex>0x[0-9a-fA-F]+)"
+    r"|(?P<float>[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
     r"|(?P<inf>[-+]?\.(?:inf|Inf|INF))|(?P<nan>\.(?:nan|NaN|NAN))"
 )
-_TEXT_TAG = "tag:yaml.org,2002:str"
-_QUOTED = ("'", '"', "|", ">")
+_TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
+_LONGEST_NUMBER = 40
 Path_ = tuple[str | int, ...]
 
 
@@ -53,115 +49,173 @@ class Value:
         return self.key or self.position
 
 
-class _RefusedError(Exception):
-    """The document breaks a limit; carries the problem."""
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """A value with an anchor: what an alias to it adds to the document."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
+    value: Value
+    size: int
+    height: int
+
+
+class _RefusedError(Exception):
+    """The document can't be read to its end; carries the problem."""
+
+    def __init__(self, position: Position, message: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(position, message)
 
 
 def parse(file: Path, text: str, problems: list[Problem]) -> Value | None:
     """The document as a tree, or None; whatever is wrong is appended to `problems`."""
-    start = Position(file, 1, 1)
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        problems.append(Problem(start, f"the file is larger than {MAX_BYTES // 2**20} MiB"))
-        return None
-    if (depth := _flow_depth(text)) > MAX_DEPTH * 4:
-        problems.append(Problem(start, f"brackets nested {depth} deep; at most {MAX_DEPTH} levels"))
-        return None
     try:
-        root = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = Position(file, mark.line + 1, mark.column + 1) if mark else start
-        problems.append(Problem(at, f"not valid YAML: {error.problem or error.context}"))
-        return None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        problems.append(Problem(start, f"not valid YAML: {str(error).splitlines()[0]}"))
-        return None
-    if root is None:
-        problems.append(Problem(start, "the file is empty"))
-        return None
-    try:
-        return _Builder(file, problems).build(root, None, 0)
+        return _Builder(file, problems).document(text)
     except _RefusedError as refused:
         problems.append(refused.problem)
-        return None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        words = f"not valid YAML: {error.problem or error.context}"
+        problems.append(Problem(Position(file, line, column), words))
+    except (yaml.YAMLError, ValueError):
+        problems.append(_unreadable(file, text))
+    return None
 
 
-def _flow_depth(text: str) -> int:
-    """Deepest nesting of brackets, quotes ignored: enough to refuse what would exhaust the parser."""
-    deepest = level = 0
-    for char in re.findall(r"[\[\]{}]", text):
-        level = level + 1 if char in "[{" else max(0, level - 1)
-        deepest = max(deepest, level)
-    return deepest
+def _unreadable(file: Path, text: str) -> Problem:
+    """The parser refuses a character without saying where in the text."""
+    found = Reader.NON_PRINTABLE.search(text)
+    before = text[: found.start()] if found else ""
+    position = Position(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+    said = f"character U+{ord(found[0]):04X} is" if found else "its characters are"
+    return Problem(position, f"not valid YAML: {said} not allowed")
 
 
 class _Builder:
+    """Builds from parser events, not PyYAML's nodes: its composer recurses in C without a limit."""
+
     def __init__(self, file: Path, problems: list[Problem]) -> None:
         self.file = file
         self.problems = problems
+        self.anchors: dict[str, _Anchored] = {}
         self.count = 0
+        self.deepest = 0
 
-    def build(self, node: Any, key: Position | None, depth: int) -> Value:
-        at = Position(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
-        self.count += 1
-        if depth > MAX_DEPTH:
-            raise _RefusedError(Problem(at, f"nested deeper than {MAX_DEPTH} levels"))
-        if self.count > MAX_VALUES:
+    def document(self, text: str) -> Value | None:
+        if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
             raise _RefusedError(
-                Problem(at, f"more than {MAX_VALUES:,} values (aliases counted each time)")
+                Position(self.file, 1, 1), f"the file is larger than {MAX_BYTES // 2**20} MiB"
             )
-        if isinstance(node, yaml.ScalarNode):
-            return Value(self._scalar(node, at), at, key)
-        self._refuse_tag(node, at)
-        if isinstance(node, yaml.SequenceNode):
-            return Value([self.build(item, None, depth + 1) for item in node.value], at, key)
-        return Value(self._map(node, depth), at, key)
+        self.events = yaml.parse(text, Loader=_Loader)
+        next(self.events)  # the stream's start
+        if isinstance(next(self.events), yaml.StreamEndEvent):
+            self.problems.append(Problem(Position(self.file, 1, 1), "the file is empty"))
+            return None
+        root = self.build(next(self.events), None, 0)
+        next(self.events)  # the document's end
+        if not isinstance(more := next(self.events), yaml.StreamEndEvent):
+            self.problems.append(Problem(self._at(more), "a second document begins here"))
+        return root
 
-    def _map(self, node: Any, depth: int) -> dict[str, Value]:
-        entries: dict[str, Value] = {}
-        for key_node, value_node in node.value:
-            at = Position(self.file, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            if not isinstance(key_node, yaml.ScalarNode):
+    def build(self, event: Any, key: Position | None, depth: int) -> Value:
+        at = self._at(event)
+        if depth > MAX_DEPTH:
+            raise _RefusedError(at, f"nested deeper than {MAX_DEPTH} levels")
+        self._grow(1, at)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor, at, key, depth)
+        if event.anchor is None:
+            self.deepest = max(self.deepest, depth)
+            return Value(self._data(event, at, depth), at, key)
+        return self._anchor(event, at, key, depth)
+
+    def _at(self, event: Any) -> Position:
+        return Position(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _grow(self, by: int, at: Position) -> None:
+        self.count += by
+        if self.count > MAX_VALUES:
+            raise _RefusedError(at, f"more than {MAX_VALUES:,} values (aliases counted each time)")
+
+    def _data(self, event: Any, at: Position, depth: int) -> Any:
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event, at)
+        if event.tag is not None:
+            self._refuse_tag(event, at)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return [
+                self.build(item, None, depth + 1) for item in self._until(yaml.SequenceEndEvent)
+            ]
+        return self._map(depth)
+
+    def _until(self, end: type) -> Iterator[Any]:
+        while not isinstance(event := next(self.events), end):
+            yield event
+
+    def _anchor(self, event: Any, at: Position, key: Position | None, depth: int) -> Value:
+        before, outer = self.count, self.deepest
+        self.deepest = depth
+        value = Value(self._data(event, at, depth), at, key)
+        self.anchors[event.anchor] = _Anchored(value, self.count - before, self.deepest - depth)
+        self.deepest = max(self.deepest, outer)
+        return value
+
+    def _alias(self, name: str, at: Position, key: Position | None, depth: int) -> Value:
+        """The anchored value itself, shared: an alias costs nothing but counts in full."""
+        anchored = self.anchors.get(name)
+        if anchored is None:
+            self.problems.append(Problem(at, f"alias *{name} has no anchor &{name} before it"))
+            return Value(None, at, key)
+        if depth + anchored.height > MAX_DEPTH:
+            raise _RefusedError(at, f"nested deeper than {MAX_DEPTH} levels")
+        self._grow(anchored.size, at)
+        self.deepest = max(self.deepest, depth + anchored.height)
+        return replace(anchored.value, key=key)
+
+    def _map(self, depth: int) -> dict[str, Value]:
+        own: dict[str, Value] = {}
+        merged: dict[str, Value] = {}
+        for event in self._until(yaml.MappingEndEvent):
+            at = self._at(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                self.build(event, None, depth + 1)
                 self.problems.append(Problem(at, "a key must be plain text"))
+                self.build(next(self.events), at, depth + 1)
                 continue
-            name = str(key_node.value)
-            if name == "<<" and key_node.style not in _QUOTED:
-                self._merge(entries, self.build(value_node, at, depth + 1), at)
-                continue
-            if name in entries and entries[name].where.line != at.line:
-                first = entries[name].where.line
+            self._grow(1, at)
+            if event.tag is not None:
+                self._refuse_tag(event, at)
+            value = self.build(next(self.events), at, depth + 1)
+            if event.value == "<<" and event.implicit[0]:
+                self._merge(merged, value, at)
+            elif event.value in own:
+                first = own[event.value].where.line
                 self.problems.append(
-                    Problem(at, f"key '{name}' is given twice (first in line {first})")
+                    Problem(at, f"key '{event.value}' is given twice (first in line {first})")
                 )
-                continue
-            entries[name] = self.build(value_node, at, depth + 1)
-        return entries
+            else:
+                own[event.value] = value
+        return {**merged, **own} if merged else own
 
-    def _merge(self, entries: dict[str, Value], value: Value, at: Position) -> None:
+    def _merge(self, merged: dict[str, Value], value: Value, at: Position) -> None:
         for part in value.data if isinstance(value.data, list) else [value]:
             if not isinstance(part.data, dict):
                 self.problems.append(Problem(at, "`<<` merges maps only"))
                 continue
             for name, entry in part.data.items():
-                entries.setdefault(name, entry)
+                merged.setdefault(name, entry)
 
-    def _scalar(self, node: Any, at: Position) -> Any:
-        if node.tag != _TEXT_TAG:
-            self.problems.append(Problem(at, f"YAML tags are not allowed ({node.tag})"))
+    def _scalar(self, event: Any, at: Position) -> Any:
+        if event.tag is not None and event.tag not in _TEXT_TAGS:
+            self._refuse_tag(event, at)
             return None
-        if node.style in _QUOTED:
-            return node.value
-        match = _CORE.fullmatch(node.value)
-        return node.value if match is None else _typed(match.lastgroup, node.value)
+        if event.tag is not None or not event.implicit[0]:
+            return event.value
+        match = _CORE.fullmatch(event.value)
+        return event.value if match is None else _typed(match.lastgroup, event.value)
 
-    def _refuse_tag(self, node: Any, at: Position) -> None:
-        kind = "seq" if isinstance(node, yaml.SequenceNode) else "map"
-        if node.tag != f"tag:yaml.org,2002:{kind}":
-            self.problems.append(Problem(at, f"YAML tags are not allowed ({node.tag})"))
+    def _refuse_tag(self, event: Any, at: Position) -> None:
+        self.problems.append(Problem(at, f"YAML tags are not allowed ({event.tag})"))
 
 
 def _typed(kind: str | None, text: str) -> Any:
@@ -169,8 +223,10 @@ def _typed(kind: str | None, text: str) -> Any:
         return None
     if kind == "bool":
         return text.lower() == "true"
+    if len(text) > _LONGEST_NUMBER:
+        return text
     if kind == "int":
-        return int(text) if len(text) < 40 else text
+        return int(text)
     if kind in ("oct", "hex"):
         return int(text, 0)
     return float(text if kind == "float" else text.lower().replace(".", ""))
@@ -178,19 +234,21 @@ def _typed(kind: str | None, text: str) -> Any:
 
 def plain(value: Value) -> Any:
     """The tree without its positions."""
-    if isinstance(value.data, dict):
-        return {name: plain(entry) for name, entry in value.data.items()}
-    if isinstance(value.data, list):
-        return [plain(item) for item in value.data]
-    return value.data
+    data = value.data
+    if isinstance(data, dict):
+        return {name: plain(entry) for name, entry in data.items()}
+    if isinstance(data, list):
+        return [plain(item) for item in data]
+    return data
 
 
-def walk(value: Value, path: Path_ = ()) -> Iterator[tuple[Path_, Value]]:
+def walk(value: Value) -> Iterator[tuple[Path_, Value]]:
     """Every value of the tree with its path, parents first."""
-    yield path, value
-    if isinstance(value.data, dict):
-        for name, entry in value.data.items():
-            yield from walk(entry, (*path, name))
-    elif isinstance(value.data, list):
-        for index, item in enumerate(value.data):
-            yield from walk(item, (*path, index))
+    waiting: list[tuple[Path_, Value]] = [((), value)]
+    while waiting:
+        path, found = waiting.pop()
+        yield path, found
+        if isinstance(found.data, dict):
+            waiting += [((*path, name), entry) for name, entry in found.data.items()]
+        elif isinstance(found.data, list):
+            waiting += [((*path, index), item) for index, item in enumerate(found.data)]
