@@ -110,9 +110,7 @@ class ProjectConfig(Model):
     retry: RetryConfig = Field(
         default_factory=RetryConfig, description="Retry settings of all nodes."
     )
-    logging: LoggingConfig = Field(
-        default_factory=LoggingConfig, description="What is logged."
-    )
+    logging: LoggingConfig = Field(default_factory=LoggingConfig, description="What is logged.")
     alerts: list[AlertConfig] = Field(default_factory=list, description="Who is told what.")
     performance: PerformanceConfig = Field(
         default_factory=PerformanceConfig, description="Settings of the engines."

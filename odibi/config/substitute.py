@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from calendar import monthrange
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
-from odibi.config.problems import Problem
-from odibi.config.tree import Value
+from odibi.config.near import nearest
+from odibi.config.problems import Position, Problem
+from odibi.config.secret_values import MIN_LENGTH
+from odibi.config.sources import is_file
+from odibi.config.tree import Value, plain
 
-__all__ = ["Substitution"]
+__all__ = ["Substitution", "environment"]
 
 _PLACEHOLDER = re.compile(r"\$\{(?P<body>[^{}]*)\}")
 _ENV = re.compile(r"(?:env:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?", re.DOTALL)
 _OFFSET = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+)(?P<unit>[hdwmy])")
-_MIN_SECRET = 4
+_ASSIGNMENT = re.compile(
+    r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*?)\s*"
+)
+_DATES = "now, today, yesterday, tomorrow, start_of_month, end_of_month, start_of_year"
+
+
+def environment(root: Path, given: Mapping[str, str], problems: list[Problem]) -> Mapping[str, str]:
+    """The environment, over what `.env` beside the YAML says."""
+    file = root / ".env"
+    if not is_file(file):
+        return given
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(Position(file, 1, 1), f"can't be read: {error}"))
+        return given
+    return {**dict(_assignments(text)), **given}
+
+
+def _assignments(text: str) -> Iterator[tuple[str, str]]:
+    """`NAME=value` lines; a value in quotes is taken as it is, another ends before ` #`."""
+    for line in text.splitlines():
+        match = _ASSIGNMENT.fullmatch(line)
+        if match is None:
+            continue
+        value = match["value"]
+        quoted = re.match(r"""(['"])(.*?)\1(?:\s+#.*)?$""", value)
+        yield match["name"], quoted[2] if quoted else re.split(r"(?:^|\s+)#", value)[0]
 
 
 @dataclass(slots=True)
@@ -25,20 +56,48 @@ class Substitution:
     """Fills placeholders; `secrets` collects what came from the environment."""
 
     environ: Mapping[str, str]
-    variables: Mapping[str, Any]
     now: datetime
     problems: list[Problem]
+    variables: dict[str, Any] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
+
+    def project(self, tree: Value, given: Mapping[str, str]) -> Value:
+        """The project with every placeholder filled, `given` over its own variables.
+
+        Environments that weren't chosen keep theirs: what they need may be absent here.
+        """
+        self.variables.update(given)
+        entries = dict(tree.data)
+        if "vars" in entries:
+            entries["vars"] = self._declared(entries["vars"], given)
+        for name, value in entries.items():
+            if name not in ("vars", "environments"):
+                entries[name] = self.apply(value)
+        return replace(tree, data=entries)
+
+    def _declared(self, declared: Value, given: Mapping[str, str]) -> Value:
+        """The project's variables, each of which may use those above it."""
+        if not isinstance(declared.data, dict):
+            return declared
+        entries: dict[str, Value] = {}
+        for name, value in declared.data.items():
+            known = name in given
+            entries[name] = replace(value, data=given[name]) if known else self.apply(value)
+            self.variables[name] = plain(entries[name])
+        return replace(declared, data=entries)
 
     def apply(self, value: Value) -> Value:
         """The tree with every placeholder in it filled; problems are noted where they stand."""
-        if isinstance(value.data, dict):
-            return replace(
-                value, data={name: self.apply(entry) for name, entry in value.data.items()}
-            )
-        if isinstance(value.data, list):
-            return replace(value, data=[self.apply(item) for item in value.data])
-        if isinstance(value.data, str) and "${" in value.data:
+        data = value.data
+        if isinstance(data, dict):
+            filled = {name: self.apply(entry) for name, entry in data.items()}
+            changed = any(filled[name] is not entry for name, entry in data.items())
+            return replace(value, data=filled) if changed else value
+        if isinstance(data, list):
+            items = [self.apply(item) for item in data]
+            changed = any(new is not old for new, old in zip(items, data, strict=True))
+            return replace(value, data=items) if changed else value
+        if isinstance(data, str) and "${" in data:
             return replace(value, data=self._filled(value))
         return value
 
@@ -67,36 +126,35 @@ class Substitution:
         if found is None and default is not None:
             return default.removeprefix(":-")
         if found is None:
-            near = get_close_matches(name, self.environ, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            near = nearest(name, self.environ)
+            hint = f"did you mean {near}? " if near else ""
             return self._problem(
                 value,
                 f"environment variable {name} is not set",
                 f"{hint}set it, put it in .env beside the YAML, or give a default: ${{{name}:-value}}",
             )
-        if len(found) >= _MIN_SECRET:
+        if len(found) >= MIN_LENGTH and default != f":-{found}":
             self.secrets.add(found)
         return found
 
     def _variable(self, name: str, value: Value) -> Any:
         if name in self.variables:
             return self.variables[name]
-        near = get_close_matches(name, self.variables, n=1)
-        hint = f"did you mean vars.{near[0]}?" if near else "define it under `vars:` or pass --var"
+        near = nearest(name, self.variables)
+        hint = f"did you mean vars.{near}?" if near else "define it under `vars:` or pass --var"
         return self._problem(value, f"variable '{name}' is not defined", hint)
 
     def _date(self, expression: str, value: Value) -> Any:
-        expr, _, form = expression.partition(":")
-        moment = _moment(expr.strip(), self.now)
-        if moment is None:
+        expr, _, form = (part.strip() for part in expression.partition(":"))
+        try:
+            moment = _moment(expr, self.now)
+            return moment.strftime(form or ("%Y-%m-%dT%H:%M:%S" if expr == "now" else "%Y-%m-%d"))
+        except (ValueError, OverflowError):  # no such expression, format, or date
             return self._problem(
                 value,
-                f"'{expr}' is not a date expression",
-                "use now, today, yesterday, start_of_month, end_of_month, start_of_year, or an offset such as -7d",
+                f"'{expression}' is not a date expression",
+                f"use {_DATES}, or an offset such as -7d; then, if need be, :%Y-%m-%d",
             )
-        return moment.strftime(
-            form or ("%Y-%m-%dT%H:%M:%S" if expr.strip() == "now" else "%Y-%m-%d")
-        )
 
     def _problem(self, value: Value, message: str, hint: str) -> str:
         self.problems.append(Problem(value.position, message, hint))
@@ -109,7 +167,8 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _moment(expression: str, now: datetime) -> datetime | None:
+def _moment(expression: str, now: datetime) -> datetime:
+    """The moment that an expression means. Raises ValueError or OverflowError for none."""
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     month = day.replace(day=1)
     fixed = {
@@ -125,24 +184,15 @@ def _moment(expression: str, now: datetime) -> datetime | None:
         return fixed[expression]
     match = _OFFSET.fullmatch(expression)
     if match is None:
-        return None
+        raise ValueError(expression)
     number = int(match["number"]) * (-1 if match["sign"] == "-" else 1)
-    unit = match["unit"]
-    if unit in "my":
+    if (unit := match["unit"]) in "my":
         return _shift(day, number * (12 if unit == "y" else 1))
-    return (
-        day + timedelta(hours=number)
-        if unit == "h"
-        else day + timedelta(days=number * (7 if unit == "w" else 1))
-    )
+    hours = {"h": 1, "d": 24, "w": 168}[unit]
+    return (now if unit == "h" else day) + timedelta(hours=number * hours)
 
 
 def _shift(day: datetime, months: int) -> datetime:
     """The same day some months away; the last of the month where there is no such day."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    for last in (day.day, 30, 29, 28):
-        try:
-            return day.replace(year=year, month=month + 1, day=min(day.day, last))
-        except ValueError:
-            continue
-    raise AssertionError("every month has a 28th")
+    return day.replace(year=year, month=month + 1, day=min(day.day, monthrange(year, month + 1)[1]))

@@ -17,7 +17,7 @@ from yaml.reader import Reader
 
 from odibi.config.problems import Position, Problem
 
-__all__ = ["MAX_BYTES", "Path_", "Value", "parse", "plain", "walk"]
+__all__ = ["MAX_BYTES", "Path_", "Value", "parse", "plain"]
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
@@ -48,6 +48,15 @@ class Value:
         """Where to point when the entry itself is meant: its key, else the value."""
         return self.key or self.position
 
+    def entry(self, step: str | int) -> Value | None:
+        """The value of a key or at an index, where there is one."""
+        found: Value | None = None
+        if isinstance(self.data, dict):
+            found = self.data.get(step)
+        elif isinstance(self.data, list) and isinstance(step, int) and step < len(self.data):
+            found = self.data[step]
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class _Anchored:
@@ -66,8 +75,21 @@ class _RefusedError(Exception):
         self.problem = Problem(position, message)
 
 
-def parse(file: Path, text: str, problems: list[Problem]) -> Value | None:
+def parse(file: Path, data: bytes, problems: list[Problem]) -> Value | None:
     """The document as a tree, or None; whatever is wrong is appended to `problems`."""
+    start = Position(file, 1, 1)
+    if len(data) > MAX_BYTES:
+        problems.append(Problem(start, f"the file is larger than {MAX_BYTES // 2**20} MiB"))
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problems.append(Problem(start, f"not UTF-8: {error.reason} at byte {error.start}"))
+        return None
+    return _parse(file, text, problems)
+
+
+def _parse(file: Path, text: str, problems: list[Problem]) -> Value | None:
     try:
         return _Builder(file, problems).document(text)
     except _RefusedError as refused:
@@ -102,10 +124,6 @@ class _Builder:
         self.deepest = 0
 
     def document(self, text: str) -> Value | None:
-        if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            raise _RefusedError(
-                Position(self.file, 1, 1), f"the file is larger than {MAX_BYTES // 2**20} MiB"
-            )
         self.events = yaml.parse(text, Loader=_Loader)
         next(self.events)  # the stream's start
         if isinstance(next(self.events), yaml.StreamEndEvent):
@@ -160,9 +178,9 @@ class _Builder:
         self.deepest = max(self.deepest, outer)
         return value
 
-    def _alias(self, name: str, at: Position, key: Position | None, depth: int) -> Value:
+    def _alias(self, name: str | None, at: Position, key: Position | None, depth: int) -> Value:
         """The anchored value itself, shared: an alias costs nothing but counts in full."""
-        anchored = self.anchors.get(name)
+        anchored = self.anchors.get(str(name))
         if anchored is None:
             self.problems.append(Problem(at, f"alias *{name} has no anchor &{name} before it"))
             return Value(None, at, key)
@@ -240,15 +258,3 @@ def plain(value: Value) -> Any:
     if isinstance(data, list):
         return [plain(item) for item in data]
     return data
-
-
-def walk(value: Value) -> Iterator[tuple[Path_, Value]]:
-    """Every value of the tree with its path, parents first."""
-    waiting: list[tuple[Path_, Value]] = [((), value)]
-    while waiting:
-        path, found = waiting.pop()
-        yield path, found
-        if isinstance(found.data, dict):
-            waiting += [((*path, name), entry) for name, entry in found.data.items()]
-        elif isinstance(found.data, list):
-            waiting += [((*path, index), item) for index, item in enumerate(found.data)]

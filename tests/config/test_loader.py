@@ -135,7 +135,9 @@ def test_environments_override_what_they_may(tmp_path: Path) -> None:
     path = write(tmp_path, more)
     assert load(path).project.connections["data"].base_path == "."  # type: ignore[union-attr]
     assert load(path, env="prod").project.connections["data"].base_path == "/srv"  # type: ignore[union-attr]
-    assert messages(path, env="prd") == ["10:1: environment 'prd' is not defined"]
+    assert messages(path, env="prd") == [
+        "10:1: environment 'prd' is not defined (did you mean 'prod'?)"
+    ]
 
 
 def test_secrets_are_known_to_the_redactor(tmp_path: Path) -> None:
