@@ -101,7 +101,7 @@ class DuckDBEngine:
         with self._guard:
             try:
                 rows = self._questions.execute(
-                    f"SELECT key::VARCHAR, value::VARCHAR FROM parquet_kv_metadata({file_list([file])})"
+                    f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({file_list([file])})"
                 ).fetchall()
             except duckdb.Error as error:
                 raise EngineError(

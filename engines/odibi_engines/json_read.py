@@ -32,7 +32,7 @@ def plan_json(cursor: Any, source: Source, scratch: Path) -> TextPlan:
     """A plan for the source's files. Raises EngineError when its columns can't be known."""
     options = json_options(source.options)
     originals = [file for file in source.files if _has_content(file)]
-    files = [_without_bom(file, scratch) for file in originals]
+    files = [_digestible(file, scratch) for file in originals]
     lines = options.lines if options.lines is not None else all(map(_is_lines, files))
     shape = "newline_delimited" if lines else _shape(files)
     declared = source.columns or _sniffed(cursor, files, shape)
@@ -53,15 +53,21 @@ def _has_content(file: Path) -> bool:
         return bool(stream.read(1))
 
 
-def _without_bom(file: Path, scratch: Path) -> Path:
-    """The file, or a copy without the byte-order mark, which DuckDB's JSON parser takes for damage."""
+def _digestible(file: Path, scratch: Path) -> Path:
+    """The file, or a copy of it that DuckDB's JSON parser reads as it is meant.
+
+    The parser takes a byte-order mark for damage, and a file of one byte for empty.
+    """
     with _open(file) as stream:
-        if stream.read(3) != _BOM:
+        head = stream.read(4)
+        if not head.startswith(_BOM) and len(head) > 1:
             return file
         scratch.mkdir(parents=True, exist_ok=True)
-        copy = scratch / f"{abs(hash(file)):x}-{file.name.removesuffix('.gz')}"
+        copy = scratch / f"{len(list(scratch.iterdir()))}-{file.name.removesuffix('.gz')}"
         with copy.open("wb") as target:
+            target.write(head.removeprefix(_BOM))
             shutil.copyfileobj(stream, target)
+            target.write(b"\n")
     return copy
 
 

@@ -236,7 +236,7 @@ def test_csv_and_json_files_are_what_others_expect(session: Session, tmp_path: P
     put(session, query, target(tmp_path, "json"))
     assert (
         tmp_path / "table.ndjson"
-    ).read_text() == '{"id":1,"text":"say \\"hi\\", now","n":null,"price":1.50}\n'
+    ).read_text() == '{"id":1,"text":"say \\"hi\\", now","n":null,"price":1.5}\n'
     put(
         session,
         "SELECT 1 AS id",
