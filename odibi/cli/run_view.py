@@ -120,7 +120,7 @@ class LiveView(PlainView):
     def _paint(self, *, final: bool) -> None:
         if self._state.plan is not None:
             room = None if final else max(5, self._live.console.size.height - 6)
-            self._live.update(_screen(self._state, room), refresh=True)
+            self._live.update(_screen(self._state, room, self._live.console.width), refresh=True)
 
     def summary(self, result: RunResult, loaded: Loaded) -> None:
         from rich.console import Console
@@ -141,21 +141,39 @@ def _heading(state: RunState) -> str:
     return f"{safe(state.project)} · {state.engine} · {runs} of {len(plan.nodes)} nodes{kind} · {state.run_id}"
 
 
-def _screen(state: RunState, room: int | None) -> Any:
+def _screen(state: RunState, room: int | None, width: int) -> Any:
     """The table of nodes; with little room, those that run and the latest that ended."""
-    from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
-    justified: tuple[Any, ...] = ("left", "left", "right", "left", "right")
-    for justify in justified:
-        table.add_column(justify=justify, no_wrap=True)
-    for node in _fitting(list(state.nodes.values()), room):
+    nodes = _fitting(list(state.nodes.values()), room)
+    text = Text(_heading(state)[:width], style="bold", no_wrap=True)
+    for node, line in zip(nodes, aligned([_cells(node) for node in nodes], width), strict=True):
         style = _STYLES.get(node.status, "dim")
-        symbol, *cells = _cells(node)
-        table.add_row(Text(symbol, style=style), *(Text(cell) for cell in cells))
-    return Group(Text(_heading(state), style="bold"), table, Text(_counting(state), style="dim"))
+        text.append("\n" + line[0], style=f"not bold {style}")
+        text.append(
+            line[1:], style="not bold default" if node.status != "queued" else "not bold dim"
+        )
+    text.append("\n" + _counting(state), style="not bold dim")
+    return text
+
+
+def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Rows of (symbol, name, rows, remark, seconds) as lines of at most `width` characters.
+
+    Everything keeps its place but the remark, which is cut when there is too little room.
+    """
+    names, counts, times = (max((len(row[i]) for row in rows), default=0) for i in (1, 2, 4))
+    names = min(names, max(10, width - counts - times - 8))
+    room = max(0, width - names - counts - times - 8)
+    remarks = min(room, max((len(row[3]) for row in rows), default=0))
+    return [
+        f"{symbol} {_cut(name, names):{names}}  {count:>{counts}}  {_cut(remark, remarks):{remarks}}  {seconds:>{times}}"
+        for symbol, name, count, remark, seconds in rows
+    ]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"[: max(0, width)]
 
 
 def _fitting(nodes: list[NodeState], room: int | None) -> list[NodeState]:
@@ -201,7 +219,8 @@ def _facts(node: NodeState) -> list[str]:
         facts.append(f"{node.counts.unreadable:,} unreadable")
     if node.counts and node.counts.quarantined:
         facts.append(f"{node.counts.quarantined:,} quarantined")
-    if failed := sum(not check.passed for check in node.checks):
+    broken = (check for check in node.checks if not check.passed and check.on_fail != "quarantine")
+    if failed := sum(1 for _ in broken):
         facts.append(f"{failed} of {len(node.checks)} checks failed")
     if node.retries:
         facts.append(f"{len(node.retries) + 1} attempts")
