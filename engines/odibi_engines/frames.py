@@ -34,6 +34,11 @@ class DuckFrame:
     used: bool = False
 
     @property
+    def private(self) -> bool:
+        """Whether only the session that made it sees the relation (a registered Arrow table)."""
+        return "." not in self.relation
+
+    @property
     def streams(self) -> bool:
         """Whether rows come from a text source that is not in memory."""
         return self.text is not None and self.text.kept is None

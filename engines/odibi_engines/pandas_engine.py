@@ -104,15 +104,15 @@ class PandasSession:
         """The DataFrame as something DuckDB can select from, with the types that the frame knows."""
         known = self._pandas(frame)
         name = f"odibi_pandas_{next(self._numbers)}"
-        self._duck.register(name, _arrow(known.data))
+        self._duck.cursor.raw.register(name, _arrow(known.data))
         casts = [
             f"{ident(column.name)}::{column.type} AS {ident(column.name)}"
-            for column, found in zip(known.schema, self._duck.schema_of(name), strict=True)
+            for column, found in zip(known.schema, self._duck.cursor.schema_of(name), strict=True)
             if column.type != found.type
         ]
         if casts:
             typed = f"{name}_typed"
-            self._duck.execute_quietly(
+            self._duck.cursor.run(
                 f"CREATE TEMP VIEW {typed} AS SELECT * REPLACE ({', '.join(casts)}) FROM {name}"
             )
             name = typed
@@ -139,7 +139,7 @@ class PandasSession:
         ]
 
     def sql(self, query: str, tables: Mapping[str, Frame]) -> Frame:
-        self._duck.note(query)
+        self._duck.cursor.statements.append(query)
         return self._eager(self._duck.sql(query, self._relations(query, tables)))
 
     def fetch(self, query: str, tables: Mapping[str, Frame]) -> Rows:
