@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -16,7 +16,7 @@ from odibi.transforms.rows import first_of_each
 from odibi.transforms.sql import condition, ident, literal, project, table, text
 from odibi.transforms.types import is_number, is_zoned
 
-__all__ = ["DimensionLookup", "Fact"]
+__all__ = ["DimensionLookup", "Fact", "OrphanPlace"]
 
 
 class DimensionLookup(BaseModel):
@@ -29,6 +29,19 @@ class DimensionLookup(BaseModel):
     dimension_key: str = param("Its natural key.")
     surrogate_key: str = param("Its surrogate key, added to the fact under this name.")
     scd2: bool = param("The dimension keeps versions: look only at the current ones.", False)
+
+
+class OrphanPlace(BaseModel):
+    """Where orphans are kept."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    connection: str = param("Connection.")
+    path: str | None = param("Path in it.", None)
+    table: str | None = param("Table, instead of a path.", None)
+    add_columns: dict[str, bool] | None = param(
+        "Accepted from old projects; orphans always come with `_rejection_reason`.", None
+    )
 
 
 @builtin(
@@ -51,9 +64,7 @@ class Fact(Builtin):
     orphan_handling: Literal["unknown", "reject", "quarantine"] = param(
         "What to do with orphans.", "unknown"
     )
-    quarantine: dict[str, Any] | None = param(
-        "Where orphans go: `connection` and `path` (or `table`).", None
-    )
+    quarantine: OrphanPlace | None = param("Where orphans go.", None)
     measures: list[str | dict[str, str]] | None = param(
         "Columns that must exist, or new name → SQL expression; new name → old name renames.", None
     )

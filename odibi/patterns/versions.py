@@ -5,24 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from odibi.errors import NodeError
 from odibi.transforms.registry import BuildContext
 from odibi.transforms.sql import ident, literal, table, text
 
-__all__ = ["History", "OWN_NAMES"]
+__all__ = ["History"]
 
-OWN_NAMES = (
-    "_time",
-    "_gone",
-    "_fresh",
-    "_state",
-    "_winner",
-    "_before",
-    "_pick",
-    "_until",
-    "_change",
-    "_first",
-)
+_RESERVED = ("_time", "_gone", "_fresh", "_state", "_winner", "_until", "_next")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +58,7 @@ class History:
         remaining point lasts until the next.
         """
         columns = self.columns(ctx)
-        for name in OWN_NAMES:
-            if name in columns:
-                raise NodeError(
-                    f"the name {name!r} is used by the history itself", hint="rename that column"
-                )
+        ctx.reserve(*_RESERVED)
         keys = ", ".join(ctx.cols(self.keys))
         shown = ", ".join(map(ident, columns))
         order = ", ".join(f"{ident(name)} NULLS LAST" for name in columns)

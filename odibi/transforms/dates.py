@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from odibi.errors import NodeError
 from odibi.transforms.examples import Example, Table
 from odibi.transforms.registry import BuildContext, Builtin, builtin, param
 from odibi.transforms.sql import ident, literal, project
@@ -225,12 +224,7 @@ class SplitEventsByPeriod(Builtin):
         return self
 
     def build(self, ctx: BuildContext) -> str:
-        for name in _RESERVED:
-            if ctx.has(name):
-                raise NodeError(
-                    f"split_events_by_period uses the name {name!r} itself",
-                    hint="rename that column",
-                )
+        ctx.reserve(*_RESERVED)
         return f"""SELECT {self._projection(ctx)}
 FROM (
 {self._pieces(ctx)}

@@ -122,7 +122,7 @@ class DetectDeletes(Builtin):
         live = f"NOT COALESCE({table(_BEFORE)}.{ident(mark)}, FALSE)" if mark and marked else "TRUE"
         gone = f"{table(_BEFORE)} ANTI JOIN df ON {self._same(table(_BEFORE), 'df')}"
         if not self._accepted(ctx, f"{gone} WHERE {live}", f"{table(_BEFORE)} WHERE {live}"):
-            gone = f"({gone} WHERE NOT ({live}))"
+            gone = f"{gone} WHERE NOT ({live})"
         if mark is None:
             return "SELECT * FROM df"
         kept = [name for name in (c.name for c in ctx.schema(_BEFORE)) if name != mark]

@@ -17,6 +17,7 @@ _BESIDE = '{"type": "Polygon", "coordinates": [[[2, 0], [4, 0], [4, 2], [2, 2], 
 # Everything below runs on integers: coordinates times 10⁹ (a tenth of a millimetre on the ground).
 # Their products fit HUGEINT, so that which side of an edge a point lies on is decided exactly.
 _UNITS = "1e9"
+_RESERVED = ("_x", "_y", "_x0", "_y0", "_width", "_height", "_column", "_row", "_whole", "_parts")
 
 _SIDE = "(e.x2 - e.x1)::HUGEINT * (_y - e.y1) - (_x - e.x1)::HUGEINT * (e.y2 - e.y1)"
 _LEVEL = "list_filter(p.edges, lambda e: e.y1 <= _y AND _y <= e.y2)"
@@ -64,6 +65,7 @@ class AssignZone(Builtin):
         return "same" if self.keep == "left" else "fewer"
 
     def build(self, ctx: BuildContext) -> str:
+        ctx.reserve(*_RESERVED)
         kept = [
             (ident(name), name) for name in ctx.names if name.casefold() != self.zone_col.casefold()
         ]
@@ -87,7 +89,8 @@ class AssignZone(Builtin):
             for name in (self.lon, self.lat)
         )
         return f"""(
-  SELECT *, (_x - _x0) // _width AS _column, (_y - _y0) // _height AS _row
+  SELECT *, CASE WHEN _x >= _x0 THEN (_x - _x0) // _width END AS _column,
+    CASE WHEN _y >= _y0 THEN (_y - _y0) // _height END AS _row
   FROM (SELECT *, {x} AS _x, {y} AS _y FROM df) CROSS JOIN _frame
 ) AS _points LEFT JOIN _cells USING (_column, _row)"""
 
@@ -124,7 +127,7 @@ class AssignZone(Builtin):
 ), _frame AS MATERIALIZED (
   SELECT _x0, _y0, CAST(ceil((_x9 - _x0 + 1) / cells) AS BIGINT) AS _width,
     CAST(ceil((_y9 - _y0 + 1) / cells) AS BIGINT) AS _height
-  FROM (SELECT min(x1) AS _x0, min(y1) AS _y0, max(x1) AS _x9, max(y1) AS _y9,
+  FROM (SELECT min(least(x1, x2)) AS _x0, min(y1) AS _y0, max(greatest(x1, x2)) AS _x9, max(y2) AS _y9,
     least(512, greatest(16, CAST(8 * sqrt(count(*)) AS BIGINT))) AS cells FROM _edges)
 ), _slabs AS MATERIALIZED (
   SELECT *, unnest(range((y1 - _y0) // _height, (y2 - _y0) // _height + 1)) AS _row
@@ -133,7 +136,7 @@ class AssignZone(Builtin):
   SELECT zone, part, _row, _x0, _width,
     greatest(least(x1, x2), least(at_low, at_high) - 2) AS low, least(greatest(x1, x2), greatest(at_low, at_high) + 2) AS high
   FROM (SELECT *, {_x_at("greatest(y1, _y0 + _row * _height)")} AS at_low,
-    {_x_at("least(y2, _y0 + (_row + 1) * _height)")} AS at_high FROM _slabs)
+    {_x_at("least(y2, _y0 + (_row + 1) * _height)", level="x2")} AS at_high FROM _slabs)
 ), _crossed AS MATERIALIZED (
   SELECT DISTINCT zone, part, _row, unnest(range(CAST(floor((low - _x0) / _width) AS BIGINT),
     CAST(floor((high - _x0) / _width) AS BIGINT) + 1)) AS _column FROM _spans
@@ -160,6 +163,11 @@ def _unit(degrees: str) -> str:
     return f"CAST(round({degrees} * {_UNITS}) AS BIGINT)"
 
 
-def _x_at(y: str) -> str:
-    """Where an edge is at height y, in floating point: good to a unit or two, enough to choose cells."""
-    return f"CASE WHEN y1 = y2 THEN x1 ELSE x1 + (x2 - x1)::DOUBLE * ({y} - y1) / (y2 - y1) END"
+def _x_at(y: str, level: str = "x1") -> str:
+    """Where an edge is at height y, in floating point: good to a unit or two, enough to choose cells.
+
+    A level edge is at one of its ends.
+    """
+    return (
+        f"CASE WHEN y1 = y2 THEN {level} ELSE x1 + (x2 - x1)::DOUBLE * ({y} - y1) / (y2 - y1) END"
+    )

@@ -171,6 +171,15 @@ class BuildContext:
         gone = {name.casefold() for name in names}
         return [ident(column.name) for column in self.columns if column.name.casefold() not in gone]
 
+    def reserve(self, *names: str) -> None:
+        """Make sure that no column of `df` has a name which the SQL uses for itself. Raises NodeError."""
+        for name in names:
+            if self.has(name):
+                raise NodeError(
+                    f"the step uses the column name {name!r} itself",
+                    hint="rename that column first",
+                )
+
     def fresh(self, name: str) -> str:
         """`name`, or a variation of it that no column of `df` has."""
         while self.has(name):

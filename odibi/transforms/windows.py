@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from odibi.errors import NodeError
 from odibi.transforms.dates import timestamp
 from odibi.transforms.examples import Example, Table
 from odibi.transforms.registry import BuildContext, Builtin, builtin, param
@@ -114,11 +113,7 @@ class Sessionize(Builtin):
 
     def build(self, ctx: BuildContext) -> str:
         user, time = ctx.col(self.user_col), timestamp(ctx, self.timestamp_col)
-        for name in ("_time", "_new", "_session"):
-            if ctx.has(name):
-                raise NodeError(
-                    f"sessionize uses the name {name!r} itself", hint="rename that column"
-                )
+        ctx.reserve("_time", "_new", "_session")
         session = (
             f"CASE WHEN _time IS NOT NULL THEN {text(user)} || '-' || CAST(_session AS VARCHAR) END"
         )

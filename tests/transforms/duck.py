@@ -20,7 +20,7 @@ class Duck:
     """One in-memory database; tables by name, results as plain values."""
 
     def __init__(self) -> None:
-        self.con = duckdb.connect(config={"threads": "2", "preserve_insertion_order": "false"})
+        self.con = duckdb.connect(config={"threads": "1", "preserve_insertion_order": "false"})
         self.con.execute("SET timezone = 'UTC'")
         self.warnings: list[str] = []
 

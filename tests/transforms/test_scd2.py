@@ -46,7 +46,7 @@ def by_key(rows: list[Row]) -> dict[Any, list[Row]]:
     return {key: sorted(versions, key=lambda row: row[4]) for key, versions in found.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(observations)
 def test_versions_of_a_key_touch_and_the_last_one_is_current(batch: list[Row]) -> None:
     for versions in by_key(history(batch, None)).values():
@@ -57,7 +57,7 @@ def test_versions_of_a_key_touch_and_the_last_one_is_current(batch: list[Row]) -
         assert versions[-1][5] is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(observations)
 def test_every_observed_value_is_the_one_valid_at_its_time(batch: list[Row]) -> None:
     result = by_key(history(batch, None))
@@ -71,14 +71,14 @@ def test_every_observed_value_is_the_one_valid_at_its_time(batch: list[Row]) -> 
         assert valid[0][1] in values
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(observations)
 def test_the_same_batch_again_changes_nothing(batch: list[Row]) -> None:
     once = history(batch, None)
     assert history(batch, once) == once
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(observations, st.integers(0, 6))
 def test_in_batches_or_all_at_once_is_the_same(batch: list[Row], cut: int) -> None:
     early = [row for row in batch if row[3] < cut]
@@ -86,7 +86,7 @@ def test_in_batches_or_all_at_once_is_the_same(batch: list[Row], cut: int) -> No
     assert history(late, history(early, None)) == history(batch, None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(observations, st.sets(st.integers(0, 13)))
 def test_deletions_end_versions_in_batches_as_at_once(batch: list[Row], ends: set[int]) -> None:
     marked = [(*row, place in ends) for place, row in enumerate(batch)]
@@ -108,7 +108,7 @@ snapshots = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(snapshots, st.integers(0, 6))
 def test_snapshots_say_at_each_time_what_there_is(
     days: dict[int, dict[str, int]], cut: int
