@@ -153,7 +153,8 @@ def _screen(state: RunState, room: int | None, width: int) -> Any:
         text.append(
             line[1:], style="not bold default" if node.status != "queued" else "not bold dim"
         )
-    text.append("\n" + _counting(state), style="not bold dim")
+    if room is not None:  # the closing line says it better
+        text.append("\n" + _counting(state), style="not bold dim")
     return text
 
 
