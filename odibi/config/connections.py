@@ -1,4 +1,4 @@
-"""Models of connections; `SUPPORTED` says which can be used."""
+"""Models of connections; `unsupported.CONNECTIONS` says which can be used."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from odibi.config.fields import Model
 
-__all__ = ["SUPPORTED", "ConnectionConfig", "LocalConnection", "SqliteConnection"]
+__all__ = ["ConnectionConfig", "LocalConnection", "SqliteConnection"]
 
-SUPPORTED = ("local", "sqlite")
 Lazy = Literal["lazy", "eager"]
+_WHEN_CHECKED = "Accepted for 3.x; connections are checked when they are used."
 
 
 class LocalConnection(Model):
-    type: Literal["local"] = "local"
-    validation_mode: Lazy = Field("lazy", description="When the connection is checked.")
+    type: Literal["local"] = Field("local", description="A folder of this machine.")
+    validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
     base_path: str = Field(
         "./data", description="Folder that paths are relative to, itself relative to this YAML."
     )
@@ -25,14 +25,14 @@ class LocalConnection(Model):
 class SqliteConnection(Model):
     """A SQLite database file (ours)."""
 
-    type: Literal["sqlite"]
-    validation_mode: Lazy = Field("lazy", description="When the connection is checked.")
+    type: Literal["sqlite"] = Field(description="A SQLite database file.")
+    validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
     path: str = Field(description="Database file, relative to this YAML.")
 
 
 class HttpConnection(Model):
-    type: Literal["http"]
-    validation_mode: Lazy = "lazy"
+    type: Literal["http"] = Field(description="A web service.")
+    validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
     base_url: str = Field(description="Address that paths are appended to.")
     headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request.")
     auth: dict[str, Any] = Field(
@@ -41,8 +41,8 @@ class HttpConnection(Model):
 
 
 class SqlServerConnection(Model):
-    type: Literal["sql_server"]
-    validation_mode: Lazy = "lazy"
+    type: Literal["sql_server"] = Field(description="A SQL Server or Azure SQL database.")
+    validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
     host: str = Field(description="Host name.")
     database: str = Field(description="Database.")
     port: int = Field(1433, description="Port.")
@@ -53,8 +53,8 @@ class SqlServerConnection(Model):
 
 
 class AzureBlobConnection(Model):
-    type: Literal["azure_blob"]
-    validation_mode: Lazy = "lazy"
+    type: Literal["azure_blob"] = Field(description="Azure Blob Storage or Data Lake.")
+    validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
     account_name: str = Field(description="Storage account.")
     container: str = Field(description="Container.")
     auth: dict[str, Any] = Field(
@@ -63,17 +63,16 @@ class AzureBlobConnection(Model):
 
 
 class DeltaConnection(Model):
-    model_config = ConfigDict(protected_namespaces=())
-    type: Literal["delta"]
-    validation_mode: Lazy = "lazy"
+    type: Literal["delta"] = Field(description="Delta tables of a Spark catalog.")
+    validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
     catalog: str = Field(description="Catalog.")
     schema_: str = Field(alias="schema", description="Schema.")
     table: str | None = Field(None, description="Table.")
 
 
 class UnityCatalogConnection(Model):
-    type: Literal["unity_catalog"]
-    validation_mode: Lazy = "lazy"
+    type: Literal["unity_catalog"] = Field(description="Tables of Databricks Unity Catalog.")
+    validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
     catalog: str = Field(description="Catalog.")
     schema_: str = Field("default", alias="schema", description="Schema.")
     create_schema: bool = Field(True, description="Make the schema when it is missing.")

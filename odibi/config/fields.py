@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["Duration", "Format", "Model", "OnFail"]
+from odibi.durations import seconds_of
+from odibi.errors import UsageError
+
+__all__ = ["Duration", "Format", "Model", "OnFail", "Share"]
 
 OnFail = Literal["fail", "warn", "quarantine"]
 Format = Literal[
     "csv", "parquet", "delta", "json", "sql", "api", "excel", "avro", "cloudFiles",
     "sql_server", "azure_sql", "simulation",
 ]  # fmt: skip
-Duration = str | float
+
+
+def _duration(value: str | float) -> str | float:
+    try:
+        seconds_of(value)
+    except UsageError as error:
+        raise ValueError(f"{error.message}; {error.hint}") from error
+    return value
+
+
+Duration = Annotated[str | float, AfterValidator(_duration)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Model(BaseModel):
@@ -24,8 +38,3 @@ class Model(BaseModel):
     def written(self, key: str) -> bool:
         """Whether the YAML sets this key."""
         return key in self.model_fields_set
-
-
-def any_map() -> dict[str, Any]:
-    """An empty map, as a default."""
-    return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from odibi.config.fields import Duration, Format, Model
 from odibi.config.validation import TestConfig, ValidationConfig
@@ -46,7 +46,7 @@ class IncrementalConfig(Model):
         None, description="Unit of the window."
     )
     state_key: str | None = Field(None, description="Name of the stored mark.")
-    watermark_lag: str | None = Field(None, description="Overlap below the mark, such as 2h.")
+    watermark_lag: Duration | None = Field(None, description="Overlap below the mark, such as 2h.")
     date_format: str | None = Field(None, description="How dates are written in the source.")
 
 
@@ -97,8 +97,8 @@ class ReadConfig(Model):
 class NodeRef(Model):
     """`$pipeline.node`: the result that the node stored last, or of this run."""
 
-    pipeline: str
-    node: str
+    pipeline: str = Field(description="Name of the pipeline.")
+    node: str = Field(description="Name of the node in it.")
 
     @model_validator(mode="before")
     @classmethod
@@ -289,26 +289,13 @@ class NodeConfig(Model):
     heal: dict[str, Any] | bool | None = Field(None, description="Healing of SQL in dev mode.")
     drift: dict[str, Any] | None = Field(None, description="Drift settings.")
 
-    @field_validator("timeout")
-    @classmethod
-    def _is_duration(cls, value: Duration | None) -> Duration | None:
-        from odibi.durations import seconds_of
-        from odibi.errors import UsageError
-
-        try:
-            if value is not None:
-                seconds_of(value)
-        except UsageError as error:
-            raise ValueError(f"{error.message}; {error.hint}") from error
-        return value
-
 
 class PipelineConfig(Model):
     pipeline: str = Field(pattern=_NAME, description="Name of the pipeline.")
     description: str | None = Field(None, description="What the pipeline makes.")
     layer: str | None = Field(None, description="Layer: bronze, silver, gold.")
     owner: str | None = Field(None, description="Who answers for it.")
-    freshness_sla: str | None = Field(None, description="Greatest age of its results.")
+    freshness_sla: Duration | None = Field(None, description="Greatest age of its results.")
     freshness_anchor: Literal["run_completion", "table_max_timestamp", "watermark_state"] = Field(
         "run_completion", description="What the age is measured from."
     )

@@ -12,6 +12,10 @@ from odibi.config.nodes import Level, PipelineConfig, RetryConfig
 
 __all__ = ["ProjectConfig"]
 
+AlertEvent = Literal[
+    "on_start", "on_success", "on_failure", "on_quarantine", "on_gate_block", "on_threshold_breach"
+]
+
 
 class StoryConfig(Model):
     connection: str = Field(description="Connection that keeps stories.")
@@ -60,8 +64,8 @@ class AlertConfig(Model):
         description="Kind of receiver."
     )
     url: str = Field(description="Address of the receiver.")
-    on_events: list[str] = Field(
-        default_factory=lambda: ["on_failure"], description="What is told."
+    on_events: list[AlertEvent] = Field(
+        default_factory=lambda: list[AlertEvent](["on_failure"]), description="What is told."
     )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Settings of the receiver.")
 

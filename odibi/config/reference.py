@@ -71,7 +71,7 @@ def _keys(
             default=_default(raw),
             required=name in node.get("required", ()),
             description=raw.get("description", ""),
-            choices=tuple(str(c) for c in raw.get("enum", ())),
+            choices=tuple(_choices(raw)),
         )
         for reference_ in dict.fromkeys(_references(raw)):
             if reference_ not in above:
@@ -79,6 +79,12 @@ def _keys(
                     here.removeprefix("pipelines.") if here.startswith("pipelines.nodes") else here
                 )
                 yield from _keys(definitions[reference_], definitions, short, (*above, reference_))
+
+
+def _choices(raw: dict[str, Any]) -> Iterator[str]:
+    """Values to choose from, also those of one kind of value among others."""
+    for option in (raw, *raw.get("anyOf", ())):
+        yield from map(str, option.get("enum", ()))
 
 
 def _references(raw: Any) -> Iterator[str]:

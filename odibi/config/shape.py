@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import types
 import typing
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
+from odibi.config.near import did_you_mean
 from odibi.config.problems import Problem
 from odibi.config.project import ProjectConfig
 from odibi.config.tree import Path_, Value
+from odibi.config.unsupported import KEYS
 
 __all__ = ["problems_of"]
 
@@ -21,158 +24,240 @@ _MEANT = {
 }  # fmt: skip
 _EXPECTED = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number",
+    "int_from_float": "a whole number", "int_parsing_size": "a whole number",
     "float_type": "a number", "float_parsing": "a number", "bool_type": "true or false",
     "bool_parsing": "true or false", "list_type": "a list", "dict_type": "a map",
     "model_type": "a map", "model_attributes_type": "a map",
 }  # fmt: skip
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+    "greater_than": ("more than", "gt"),
+}
 
 
 def problems_of(error: ValidationError, tree: Value) -> list[Problem]:
-    """One problem per error of pydantic, where it stands in the YAML."""
-    return [_problem(dict(item), tree) for item in error.errors(include_url=False)]
+    """One problem per mistake, where it stands in the YAML."""
+    mistakes: dict[Path_ | None, list[_Mistake]] = {}
+    for item in error.errors(include_url=False):
+        mistake = _Mistake.of(dict(item), tree)
+        mistakes.setdefault(mistake.union, []).append(mistake)
+    alone = mistakes.pop(None, [])
+    return [*map(_problem, alone), *(p for group in mistakes.values() for p in _of_union(group))]
 
 
-def _problem(item: dict[str, Any], tree: Value) -> Problem:
-    kind = item["type"]
-    path, value, model = _follow(item["loc"], tree, missing=kind == "missing")
-    name = str(item["loc"][-1]) if item["loc"] else ""
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    """An error of pydantic, found in the tree.
+
+    `union` is the path of the value around it that may be of several types, if there is one:
+    pydantic reports an error for every type that it tried.
+    """
+
+    kind: str
+    item: Mapping[str, Any]
+    path: Path_
+    value: Value
+    model: Any
+    union: Path_ | None
+
+    @classmethod
+    def of(cls, item: dict[str, Any], tree: Value) -> _Mistake:
+        return cls(
+            item["type"], item, *_follow(item["loc"], tree, missing=item["type"] == "missing")
+        )
+
+
+def _of_union(group: list[_Mistake]) -> list[Problem]:
+    """Problems of the branch that the value was meant for; one for all when none is."""
+    at = group[0].union or ()
+    inner = [mistake for mistake in group if mistake.path != at or mistake.kind not in _EXPECTED]
+    if inner:
+        return [_problem(mistake) for mistake in inner]
+    value = group[0].value
+    expected = " or ".join(dict.fromkeys(_EXPECTED[mistake.kind] for mistake in group))
+    return [
+        Problem(value.position, f"'{_last(at)}' must be {expected}, found {_found(value.data)}")
+    ]
+
+
+def _problem(mistake: _Mistake) -> Problem:
+    kind, value, path, item = mistake.kind, mistake.value, mistake.path, mistake.item
     if kind == "missing":
-        return Problem(value.where, f"{_named(path)} lacks the required key '{name}'")
+        return Problem(value.where, f"{_named(path)} lacks the required key '{item['loc'][-1]}'")
     if kind == "extra_forbidden":
-        return _unknown_key(value, path, model)
+        return _unknown_key(value, path, mistake.model)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _wrong_tag(item, value)
     if kind == "literal_error":
         return _wrong_choice(item, value, path)
     if kind in _EXPECTED:
-        return Problem(
-            value.position, f"'{_last(path)}' must be {_EXPECTED[kind]}, found {_found(value.data)}"
-        )
+        return _wrong_type(_EXPECTED[kind], value, path)
+    if kind in _BOUNDS:
+        bound, context = _BOUNDS[kind]
+        limit = item["ctx"][context]
+        words = f"'{_last(path)}' must be {bound} {limit:g}, found {_found(value.data)}"
+        return Problem(value.position, words)
+    if kind == "too_short":
+        return Problem(value.position, f"'{_last(path)}' must not be empty")
     if kind == "string_pattern_mismatch":
-        return Problem(
-            value.position,
-            f"{value.data!r} is not a name",
-            "use letters, digits and _, not starting with a digit",
-        )
+        return _wrong_form(value, path)
     message = item["msg"].removeprefix("Value error, ")
     return Problem(value.position, f"'{_last(path)}': {message}")
 
 
-def _follow(loc: tuple[Any, ...], tree: Value, *, missing: bool) -> tuple[Path_, Value, Any]:
-    """The value that pydantic's location means (its union tags are no keys), and the model around it."""
+def _wrong_type(expected: str, value: Value, path: Path_) -> Problem:
+    """With how to write it, where the value only lacks quotes or brackets."""
+    hint = None
+    if isinstance(value.data, str | int | float):
+        if expected == "text":
+            hint = f"put it in quotes: '{_found(value.data)}'"
+        elif expected == "a list":
+            hint = f"write a list: [{value.data}]"
+    if _last(path) == "transform" and isinstance(value.data, list):
+        hint = "write transform: {steps: […]}"
+    words = f"'{_last(path)}' must be {expected}, found {_found(value.data)}"
+    return Problem(value.position, words, hint)
+
+
+def _wrong_form(value: Value, path: Path_) -> Problem:
+    if _last(path) == "threshold":
+        hint = "write a comparison, such as '> 100' or '<= 0.05'"
+        return Problem(value.position, f"{value.data!r} is not a comparison", hint)
+    hint = "use letters, digits and _, not starting with a digit"
+    return Problem(value.position, f"{value.data!r} is not a name", hint)
+
+
+def _follow(
+    loc: tuple[Any, ...], tree: Value, *, missing: bool
+) -> tuple[Path_, Value, Any, Path_ | None]:
+    """The path and value that pydantic's location means, the model around it, and its union.
+
+    Below a value that may be of several types, the location's next step names one of them.
+    """
     path: Path_ = ()
     value = tree
     model: Any = ProjectConfig
     parent: Any = ProjectConfig
-    steps = loc[:-1] if missing else loc
-    for step in steps:
-        data = value.data
-        if (isinstance(data, dict) and step in data) or (
-            isinstance(data, list) and isinstance(step, int) and step < len(data)
-        ):
-            value = data[step]
-        else:
-            model = _variant(model, step) or model
-            continue
-        parent = model
-        model = _inside(model, step)
-        path = (*path, step)
-    return path, value, parent
+    union: Path_ | None = None
+    for step in loc[:-1] if missing else loc:
+        members = _members(model)
+        if len(members) > 1:
+            tagged = _tags(members)
+            union = union if step in tagged or union is not None else path
+            model = tagged.get(step) or _branch(members, str(step))
+            parent = model
+        elif (inner := value.entry(step)) is not None:
+            parent = model
+            model = _inside(model, step)
+            value = inner
+            path = (*path, step)
+    return path, value, parent, union
 
 
-def _options(annotation: Any) -> list[Any]:
-    """What an annotation may be: union members, without None and wrappers."""
+def _members(annotation: Any, tag: str | None = None) -> list[tuple[Any, str | None]]:
+    """What an annotation may be, without None and wrappers, each with its tag."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
-        return _options(typing.get_args(annotation)[0])
+        inner, *marks = typing.get_args(annotation)
+        tags = [mark.tag for mark in marks if isinstance(mark, Tag)]
+        return _members(inner, tags[0] if tags else tag)
     if origin is typing.Union or isinstance(annotation, types.UnionType):
-        return [option for part in typing.get_args(annotation) for option in _options(part)]
-    return [] if annotation is type(None) else [annotation]
+        return [member for part in typing.get_args(annotation) for member in _members(part)]
+    return [] if annotation is type(None) else [(annotation, tag)]
 
 
-def _variant(annotation: Any, tag: Any) -> Any:
-    """The member of a discriminated union that a tag names."""
-    for option in _options(annotation):
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            kind = option.model_fields.get("type")
-            if kind is not None and (
-                tag in typing.get_args(kind.annotation) or kind.default == tag
-            ):
-                return option
-    return None
+def _tags(members: list[tuple[Any, str | None]]) -> dict[Any, Any]:
+    """Members of a union by what tells them apart: a tag, or the value of their `type`."""
+    tagged: dict[Any, Any] = {}
+    for member, tag in members:
+        if tag is not None:
+            tagged[tag] = member
+        elif _is_model(member) and "type" in member.model_fields:
+            kinds = typing.get_args(member.model_fields["type"].annotation)
+            tagged.update(dict.fromkeys(kinds, member))
+    return tagged
+
+
+def _branch(members: list[tuple[Any, str | None]], label: str) -> Any:
+    """The member that pydantic calls `label`: a model, or `list[str]` and the like."""
+    for member, _ in members:
+        name = typing.get_origin(member) or member
+        if label.startswith(getattr(name, "__name__", "?")):
+            return member
+    return Any
 
 
 def _inside(annotation: Any, step: Any) -> Any:
     """The annotation of a key or item."""
-    for option in _options(annotation):
+    for option, _ in _members(annotation):
         origin = typing.get_origin(option)
         if origin is list:
             return typing.get_args(option)[0]
         if origin is dict:
             return typing.get_args(option)[1]
-        if isinstance(option, type) and issubclass(option, BaseModel):
+        if _is_model(option):
             for name, info in option.model_fields.items():
                 if step in (name, info.alias):
                     return info.annotation
     return Any
 
 
+def _is_model(option: Any) -> bool:
+    return isinstance(option, type) and issubclass(option, BaseModel)
+
+
 def _keys(model: Any) -> list[str]:
     return [
         info.alias or name
-        for option in _options(model)
-        if isinstance(option, type) and issubclass(option, BaseModel)
+        for option, _ in _members(model)
+        if _is_model(option)
         for name, info in option.model_fields.items()
     ]
 
 
 def _unknown_key(value: Value, path: Path_, model: Any) -> Problem:
     name = str(path[-1])
-    known = _keys(model)
-    near = [_MEANT[name]] if _MEANT.get(name) in known else get_close_matches(name, known, n=1)
     where = _named(path[:-1])
-    if near:
-        return Problem(value.where, f"unknown key '{name}' in {where} (did you mean '{near[0]}'?)")
-    return Problem(
-        value.where, f"unknown key '{name}' in {where}", f"known keys: {', '.join(sorted(known))}"
-    )
+    known = _keys(model)
+    if name in KEYS:
+        return Problem(value.where, f"'{name}' in {where}: {KEYS[name]}")
+    meant = _MEANT.get(name)
+    near = f" (did you mean '{meant}'?)" if meant in known else did_you_mean(name, known)
+    hint = None if near else f"known keys: {', '.join(sorted(known))}"
+    return Problem(value.where, f"unknown key '{name}' in {where}{near}", hint)
 
 
-def _wrong_tag(item: dict[str, Any], value: Value) -> Problem:
+def _wrong_tag(item: Mapping[str, Any], value: Value) -> Problem:
     context = item.get("ctx", {})
     key = str(context.get("discriminator", "'type'")).strip("'")
     if item["type"] == "union_tag_not_found":
         return Problem(value.where, f"expected a map with '{key}'")
     found = str(context.get("tag", ""))
     known = [tag.strip("' ") for tag in str(context.get("expected_tags", "")).split(",")]
-    near = get_close_matches(found, known, n=1)
-    place = (
-        value.data[key].position
-        if isinstance(value.data, dict) and key in value.data
-        else value.where
-    )
-    suffix = f" (did you mean '{near[0]}'?)" if near else ""
-    return Problem(place, f"unknown {key} '{found}'{suffix}", f"known: {', '.join(known)}")
+    tag = value.entry(key)
+    place = tag.position if tag is not None else value.where
+    words = f"unknown {key} '{found}'{did_you_mean(found, known)}"
+    return Problem(place, words, f"known: {', '.join(known)}")
 
 
-def _wrong_choice(item: dict[str, Any], value: Value, path: Path_) -> Problem:
+def _wrong_choice(item: Mapping[str, Any], value: Value, path: Path_) -> Problem:
     choices = [
         part.strip("' ") for part in item["ctx"]["expected"].replace(" or ", ", ").split(",")
     ]
-    near = get_close_matches(str(value.data), choices, n=1)
-    suffix = f" (did you mean '{near[0]}'?)" if near else ""
-    return Problem(
-        value.position,
-        f"'{_last(path)}' can't be {value.data!r}{suffix}",
-        f"one of: {', '.join(choices)}",
-    )
+    found = repr(value.data) if isinstance(value.data, str) else _found(value.data)
+    words = f"'{_last(path)}' can't be {found}{did_you_mean(str(value.data), choices)}"
+    return Problem(value.position, words, f"one of: {', '.join(choices)}")
 
 
 def _found(data: Any) -> str:
+    """The value as its YAML says it."""
     if isinstance(data, dict):
         return "a map"
     if isinstance(data, list):
         return "a list"
+    if isinstance(data, bool):
+        return "true" if data else "false"
     return "nothing" if data is None else repr(data)
 
 

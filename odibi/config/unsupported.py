@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["CONNECTIONS", "FORMATS_READ", "FORMATS_WRITTEN", "REFUSED", "refusals"]
+__all__ = ["CONNECTIONS", "FORMATS_READ", "FORMATS_WRITTEN", "KEYS", "REFUSED", "refusals"]
 
 FORMATS_READ = ("csv", "json", "parquet", "delta", "sql")
 FORMATS_WRITTEN = ("csv", "json", "parquet", "delta")
 CONNECTIONS = ("local", "sqlite")
+
+# keys of 3.x that the models don't have → why not
+KEYS: Mapping[str, str] = {
+    "recipes": "recipes are not supported; write the nodes out, or share parts with YAML anchors",
+    "recipe": "recipes are not supported; write the node out, or share parts with YAML anchors",
+    "recipe_vars": "recipes are not supported; write the node out, or share parts with YAML anchors",
+}
 
 _SET: Callable[[Any], bool] = bool
 

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from odibi.config.fields import Model, OnFail
+from odibi.config.fields import Duration, Model, OnFail, Share
 
 __all__ = ["GateConfig", "QuarantineConfig", "TestConfig", "ValidationConfig"]
+
+_COMPARISON = r"^\s*(>=|<=|==|!=|>|<|=)\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 
 
 class _Test(Model):
@@ -22,75 +24,99 @@ class _Test(Model):
 
 
 class NotNullTest(_Test):
-    type: Literal["not_null"] = "not_null"
-    columns: list[str] = Field(description="Columns that must not be null.")
+    type: Literal["not_null"] = Field("not_null", description="No nulls in the columns.")
+    columns: list[str] = Field(min_length=1, description="Columns that must not be null.")
 
 
 class UniqueTest(_Test):
-    type: Literal["unique"] = "unique"
-    columns: list[str] = Field(description="Columns whose values together must not repeat.")
+    type: Literal["unique"] = Field(
+        "unique", description="No two rows with the same values of the columns."
+    )
+    columns: list[str] = Field(
+        min_length=1, description="Columns whose values together must not repeat."
+    )
 
 
 class AcceptedValuesTest(_Test):
-    type: Literal["accepted_values"] = "accepted_values"
+    type: Literal["accepted_values"] = Field(
+        "accepted_values", description="Only the listed values in a column."
+    )
     column: str = Field(description="Column to test.")
     values: list[Any] = Field(description="All values that may occur.")
 
 
 class RangeTest(_Test):
-    type: Literal["range"] = "range"
+    type: Literal["range"] = Field(
+        "range", description="Values of a column between two bounds, these included."
+    )
     column: str = Field(description="Column to test.")
     min: int | float | str | None = Field(None, description="Smallest value allowed.")
     max: int | float | str | None = Field(None, description="Largest value allowed.")
 
 
 class RegexMatchTest(_Test):
-    type: Literal["regex_match"] = "regex_match"
+    type: Literal["regex_match"] = Field(
+        "regex_match", description="Texts of a column that match a pattern."
+    )
     column: str = Field(description="Column to test.")
     pattern: str = Field(description="Regular expression that values must match from their start.")
 
 
 class RowCountTest(_Test):
-    type: Literal["row_count"] = "row_count"
-    min: int | None = Field(None, description="Fewest rows allowed.")
-    max: int | None = Field(None, description="Most rows allowed.")
+    type: Literal["row_count"] = Field(
+        "row_count", description="A number of rows between two bounds."
+    )
+    min: int | None = Field(None, ge=0, description="Fewest rows allowed.")
+    max: int | None = Field(None, ge=0, description="Most rows allowed.")
 
 
 class CustomSQLTest(_Test):
-    type: Literal["custom_sql"] = "custom_sql"
+    type: Literal["custom_sql"] = Field(
+        "custom_sql", description="A condition that every row meets."
+    )
     condition: str = Field(description="SQL condition that is true for good rows.")
-    threshold: float = Field(
+    threshold: Share = Field(
         0.0, description="Share of rows (0 to 1) that may break the condition."
     )
 
 
 class VolumeDropTest(_Test):
-    type: Literal["volume_drop"] = "volume_drop"
-    threshold: float = Field(
+    type: Literal["volume_drop"] = Field(
+        "volume_drop", description="Not far fewer rows than usual."
+    )
+    threshold: Share = Field(
         0.5, description="Largest drop against the usual number of rows, as a share."
     )
-    lookback_days: int = Field(7, description="Days of history that make the usual number of rows.")
+    lookback_days: int = Field(
+        7, ge=1, description="Days of history that make the usual number of rows."
+    )
 
 
 class SchemaTest(_Test):
-    type: Literal["schema"] = "schema"
+    type: Literal["schema"] = Field("schema", description="The columns that the node declares.")
     strict: bool = Field(True, description="Whether columns that aren't declared break the test.")
 
 
 class DistributionTest(_Test):
-    type: Literal["distribution"] = "distribution"
+    type: Literal["distribution"] = Field(
+        "distribution", description="A statistic of a column within a bound."
+    )
     on_fail: OnFail = Field("warn", description="What breaking the test means.")
     column: str = Field(description="Column to test.")
     metric: Literal["mean", "min", "max", "null_percentage"] = Field(
         description="What to compute over the column."
     )
-    threshold: str = Field(description="Comparison that must hold, such as '> 100' or '<= 0.05'.")
+    threshold: str = Field(
+        pattern=_COMPARISON, description="Comparison that must hold, such as '> 100' or '<= 0.05'."
+    )
 
 
 class FreshnessTest(_Test):
-    type: Literal["freshness"] = "freshness"
+    type: Literal["freshness"] = Field(
+        "freshness", description="Newest value of a column not too old."
+    )
     column: str = Field("updated_at", description="Timestamp column whose newest value counts.")
-    max_age: str = Field(description="Greatest age allowed, such as 24h or 7d.")
+    max_age: Duration = Field(description="Greatest age allowed, such as 24h or 7d.")
 
 
 TestConfig = Annotated[
@@ -125,19 +151,19 @@ class QuarantineConfig(Model):
 
 class GateThreshold(Model):
     test: str = Field(description="Name or type of a test.")
-    min_pass_rate: float = Field(description="Share of rows that must pass it.")
+    min_pass_rate: Share = Field(description="Share of rows that must pass it.")
 
 
 class RowCountGate(Model):
-    min: int | None = Field(None, description="Fewest rows allowed.")
-    max: int | None = Field(None, description="Most rows allowed.")
+    min: int | None = Field(None, ge=0, description="Fewest rows allowed.")
+    max: int | None = Field(None, ge=0, description="Most rows allowed.")
     change_threshold: float | None = Field(
-        None, description="Largest change against the last run, as a share."
+        None, ge=0, description="Largest change against the last run, as a share."
     )
 
 
 class GateConfig(Model):
-    require_pass_rate: float = Field(0.95, description="Share of rows that must pass all tests.")
+    require_pass_rate: Share = Field(0.95, description="Share of rows that must pass all tests.")
     on_fail: Literal["abort", "warn_and_write", "write_valid_only"] = Field(
         "abort", description="What a closed gate does."
     )
