@@ -64,4 +64,3 @@ class Example:
     df: Table
     result: Table
     tables: Mapping[str, Table] = field(default_factory=dict)
-    rejected: Table | None = None

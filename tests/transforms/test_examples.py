@@ -20,3 +20,19 @@ def test_the_example_comes_out_as_written(name: str) -> None:
     rows = duck.example(registry.parse(name, example.params), example)
     assert list(rows.columns) == [column.name for column in example.result.schema]
     assert canonical(rows.rows) == wanted(example.result)
+
+
+def test_every_module_registers_what_the_index_says_and_nothing_else() -> None:
+    for name in registry.names():
+        registry.get(name)
+    assert {
+        name: model.__module__ for name, model in registry._registered.items()
+    } == registry._HOMES
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_param_is_described(name: str) -> None:
+    model = registry.get(name)
+    assert model.SUMMARY.endswith(".")
+    for param, field in model.model_fields.items():
+        assert field.description, f"{name}.{param}"
