@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Set
-from difflib import get_close_matches
+from collections.abc import Collection, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odibi.config.nodes import NodeConfig, NodeRef, PipelineConfig, ReadConfig
-from odibi.config.problems import Position, Problem
+from odibi.config.near import did_you_mean
+from odibi.config.nodes import NodeConfig, NodeRef, PipelineConfig, ReadConfig, WriteConfig
+from odibi.config.problems import Problem
 from odibi.config.project import ProjectConfig
+from odibi.config.sources import is_file
 from odibi.config.tree import Path_
 from odibi.config.unsupported import CONNECTIONS, refusals
 
@@ -31,8 +32,10 @@ def check(
     checker = _Checker(project, positions, problems, warnings, transformers, stand_ins)
     checker.engine()
     checker.pipelines()
-    checker.connections()
     checker.places()
+    checker.connections()
+    if problems:  # or else the graph will find all circles, those through SQL as well
+        checker.circles()
 
 
 class _Checker:
@@ -52,7 +55,7 @@ class _Checker:
         self.warnings = warnings
         self.transformers = transformers
         self.used: set[str] = set()
-        self.keys = {(p.pipeline, n.name) for p in project.pipelines for n in p.nodes}
+        self.keys = dict.fromkeys((p.pipeline, n.name) for p in project.pipelines for n in p.nodes)
 
     def problem(self, path: Path_, message: str, hint: str | None = None) -> None:
         if not any(path[:n] in self.stand_ins for n in range(1, len(path) + 1)):
@@ -73,7 +76,7 @@ class _Checker:
             if pipeline.pipeline in seen:
                 self.problem(
                     path,
-                    f"pipeline '{pipeline.pipeline}' is defined twice (first in {self._place(seen[pipeline.pipeline])})",
+                    f"pipeline '{pipeline.pipeline}' is defined twice (first in {self._place(seen[pipeline.pipeline], path)})",
                 )
             seen.setdefault(pipeline.pipeline, path)
             self.nodes(pipeline, ("pipelines", i))
@@ -85,7 +88,7 @@ class _Checker:
             if node.name in seen:
                 self.problem(
                     (*path, "name"),
-                    f"node '{node.name}' is defined twice in pipeline '{pipeline.pipeline}' (first in {self._place(seen[node.name])})",
+                    f"node '{node.name}' is defined twice in pipeline '{pipeline.pipeline}' (first in {self._place(seen[node.name], path)})",
                 )
             seen.setdefault(node.name, (*path, "name"))
             self.node(pipeline, node, path)
@@ -105,19 +108,10 @@ class _Checker:
                     "move the source into `inputs` as one more name",
                 )
         if node.write is not None:
-            self.one_place(node.write, (*path, "write"))
-            self.connection(node.write.connection, (*path, "write", "connection"))
-            if node.write.mode in ("upsert", "append_once", "merge") and not node.write.keys:
-                self.problem(
-                    (*path, "write", "mode"),
-                    f"mode '{node.write.mode}' needs keys",
-                    "name them in write.merge_keys",
-                )
+            self.write(node.write, (*path, "write"))
         if node.validation is not None and node.validation.quarantine is not None:
             quarantine = node.validation.quarantine
-            self.connection(
-                quarantine.connection, (*path, "validation", "quarantine", "connection")
-            )
+            self.stored(quarantine.connection, (*path, "validation", "quarantine", "connection"))
             self.one_place(quarantine, (*path, "validation", "quarantine"))
         self.quarantine_tests(node, path)
         if node.explanation and node.explanation_file:
@@ -125,6 +119,14 @@ class _Checker:
                 (*path, "explanation_file"), "a node has either `explanation` or `explanation_file`"
             )
         self.file(node.explanation_file, (*path, "explanation_file"))
+
+    def write(self, write: WriteConfig, path: Path_) -> None:
+        self.one_place(write, path)
+        self.stored(write.connection, (*path, "connection"))
+        if write.mode in ("upsert", "append_once", "merge") and not write.keys:
+            self.problem(
+                (*path, "mode"), f"mode '{write.mode}' needs keys", "name them in write.merge_keys"
+            )
 
     def quarantine_tests(self, node: NodeConfig, path: Path_) -> None:
         if node.validation is None or node.validation.quarantine is not None:
@@ -149,7 +151,7 @@ class _Checker:
                 if elsewhere
                 else None
             )
-            self.problem((*path, "depends_on", k), message + _near(name, names), hint)
+            self.problem((*path, "depends_on", k), message + did_you_mean(name, names), hint)
 
     def inputs(self, node: NodeConfig, path: Path_) -> None:
         for name, source in (node.inputs or {}).items():
@@ -159,7 +161,9 @@ class _Checker:
             elif isinstance(source, NodeRef) and (source.pipeline, source.node) not in self.keys:
                 known = [f"${p}.{n}" for p, n in sorted(self.keys)]
                 self.problem(
-                    at, f"input '{name}': no node ${source.key}" + _near(f"${source.key}", known)
+                    at,
+                    f"input '{name}': no node ${source.key}"
+                    + did_you_mean(f"${source.key}", known),
                 )
 
     def transform(self, node: NodeConfig, path: Path_) -> None:
@@ -171,7 +175,7 @@ class _Checker:
             self.problem(
                 (*path, "transformer"),
                 f"unknown transformer '{node.transformer}'"
-                + _near(node.transformer, self.transformers),
+                + did_you_mean(node.transformer, self.transformers),
             )
         for k, step in enumerate(node.transform.steps if node.transform else ()):
             at = (*path, "transform", "steps", k)
@@ -189,13 +193,17 @@ class _Checker:
             self.file(step.sql_file, (*at, "sql_file"))
             name = step.function or step.operation
             if name is not None and self.transformers is not None and name not in self.transformers:
-                self.problem(at, f"unknown function '{name}'" + _near(name, self.transformers))
+                self.problem(
+                    at, f"unknown function '{name}'" + did_you_mean(name, self.transformers)
+                )
 
     def read(self, read: ReadConfig, path: Path_) -> None:
         if read.connection is None and read.format != "simulation":
             self.problem(path, "a source needs a connection")
         self.connection(read.connection, (*path, "connection"))
+        self.source_format(read, path)
         self.file(read.sql_file, (*path, "sql_file"))
+        self.declared_columns(read, (*path, "options", "columns"))
         if read.format == "sql":
             given = [k for k in ("table", "query", "sql_file") if getattr(read, k) is not None]
             if len(given) != 1:
@@ -203,7 +211,27 @@ class _Checker:
         elif read.format != "simulation":
             self.one_place(read, path)
         if read.bad_lines is not None and read.bad_lines.connection is not None:
-            self.connection(read.bad_lines.connection, (*path, "bad_lines", "connection"))
+            self.stored(read.bad_lines.connection, (*path, "bad_lines", "connection"))
+
+    def source_format(self, read: ReadConfig, path: Path_) -> None:
+        """Databases are read as `sql`, folders are not."""
+        kind = self.kind(read.connection)
+        if kind == "sqlite" and read.format != "sql":
+            words = f"connection '{read.connection}' is a database: its format is sql"
+            self.problem((*path, "format"), words)
+        elif kind == "local" and read.format == "sql":
+            words = f"connection '{read.connection}' is a folder: format sql reads a database"
+            self.problem((*path, "format"), words, "give a connection with type: sqlite")
+
+    def declared_columns(self, read: ReadConfig, path: Path_) -> None:
+        columns = read.options.get("columns")
+        hint = "write columns: {id: BIGINT, name: VARCHAR}, in the names of DuckDB"
+        if columns is not None and not isinstance(columns, dict):
+            self.problem(path, "'columns' must be a map from names to types", hint)
+            return
+        for name, kind in (columns or {}).items():
+            if not isinstance(kind, str):
+                self.problem((*path, name), f"'{name}' must be the name of a type", hint)
 
     def one_place(self, config: Any, path: Path_) -> None:
         if (config.path is None) == (config.table is None):
@@ -216,8 +244,20 @@ class _Checker:
         self.used.add(name)
         if name not in self.project.connections:
             self.problem(
-                path, f"connection '{name}' is not defined" + _near(name, self.project.connections)
+                path,
+                f"connection '{name}' is not defined"
+                + did_you_mean(name, self.project.connections),
             )
+
+    def stored(self, name: str | None, path: Path_) -> None:
+        """A connection that files are written to."""
+        self.connection(name, path)
+        if self.kind(name) == "sqlite":
+            self.problem(path, f"connection '{name}' is a database that is only read")
+
+    def kind(self, name: str | None) -> str | None:
+        connection = self.project.connections.get(name or "")
+        return None if connection is None else connection.type
 
     def connections(self) -> None:
         for name, connection in self.project.connections.items():
@@ -230,31 +270,43 @@ class _Checker:
     def places(self) -> None:
         for key in ("story", "system"):
             section = getattr(self.project, key)
-            if section is not None and section.connection not in self.project.connections:
-                self.problem(
-                    (key, "connection"),
-                    f"connection '{section.connection}' is not defined"
-                    + _near(section.connection, self.project.connections),
-                )
+            if section is not None:
+                self.stored(section.connection, (key, "connection"))
 
     def file(self, name: str | None, path: Path_) -> None:
         """A file named in the YAML, relative to the YAML that names it."""
         if name is None:
             return
-        holder = self.positions.at(path).file.parent
-        if not (holder / name).is_file():
-            beside = [p.name for p in _files_in((holder / name).parent)]
-            self.problem(path, f"file {name} does not exist" + _near(Path(name).name, beside))
+        file = self.positions.at(path).file.parent / name
+        if not is_file(file):
+            near = did_you_mean(file.name, _names_in(file.parent))
+            self.problem(path, f"file {name} does not exist{near}")
 
-    def _place(self, path: Path_) -> str:
-        position: Position = self.positions.at(path)
-        return f"line {position.line}"
+    def circles(self) -> None:
+        from odibi.config.circles import circles  # graphlib, only when something is wrong
+
+        places = {
+            (pipeline.pipeline, node.name): ("pipelines", i, "nodes", j)
+            for i, pipeline in enumerate(self.project.pipelines)
+            for j, node in enumerate(pipeline.nodes)
+        }
+        for circle in circles(self.project):
+            path = " → ".join(f"{pipeline}.{node}" for pipeline, node in circle)
+            self.problem(
+                places[circle[0]],
+                f"nodes wait for each other: {path}",
+                "take one of these dependencies away, or split a node in two",
+            )
+
+    def _place(self, path: Path_, seen_from: Path_) -> str:
+        """Where the first of two stands: its line, and its file when that is another one."""
+        position = self.positions.at(path)
+        same = position.file == self.positions.at(seen_from).file
+        return f"line {position.line}" if same else str(position)
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
-    return folder.iterdir() if folder.is_dir() else iter(())
-
-
-def _near(name: str, known: Collection[str]) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except (OSError, ValueError):  # no such folder, or none that may be looked into
+        return []

@@ -197,8 +197,10 @@ class WriteConfig(Model):
     @property
     def keys(self) -> tuple[str, ...]:
         """Merge keys, wherever the YAML gives them."""
-        keys = self.merge_keys or self.options.get("keys") or ()
-        return (keys,) if isinstance(keys, str) else tuple(keys)
+        keys = self.merge_keys or self.options.get("keys")
+        if isinstance(keys, str):
+            return (keys,)
+        return tuple(map(str, keys)) if isinstance(keys, list) else ()
 
 
 class ColumnMetadata(Model):
