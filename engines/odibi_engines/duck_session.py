@@ -170,7 +170,12 @@ class DuckSession:
         first = None if frame is None else self._once(frame)
         inputs = {name: self._once(table) for name, table in tables.items()}
         access = _TablesOf(self, {**inputs, **({} if first is None else {"df": first})})
-        result = user_functions.call(function, first, params, inputs, access, self.engine.name)
+        try:
+            result = user_functions.call(function, first, params, inputs, access, self.engine.name)
+        except EngineError:
+            if self.cursor.cancelled:
+                raise Cancelled from None
+            raise
         self.cursor.statements.append(f"-- Python function {function.name}")
         return self.from_arrow(user_functions.as_arrow(function.name, result))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 
@@ -13,7 +13,6 @@ from odibi.errors import Cancelled, EngineError
 from . import publish, write_plan
 from .duck_cursor import DuckCursor
 from .frames import DuckFrame, duck, expanded
-from .profile import displayed
 from .sql_text import columns_map, file_list, ident, literal
 from .text_sources import TextSources
 
@@ -34,118 +33,144 @@ class Writer:
         self.texts = texts
         self.read = read
         self.hold = hold
-        self._locked: list[RLock] = []
+        self._locked: list[tuple[Path, RLock]] = []
 
     def stage(self, batch: DuckFrame, target: Target) -> Staged:
         """Write the batch beside its target, durable but invisible."""
-        if target.format not in ("parquet", "csv", "json", "delta"):
-            raise EngineError(
-                f"format {target.format!r} can't be written",
-                hint="formats: csv, delta, json, parquet",
-            )
-        if target.mode in ("upsert", "merge", "append_once"):
-            write_plan.check_keys(target, batch.schema)
-        for column in target.partition_by:
-            if column not in [c.name for c in batch.schema]:
-                raise EngineError(f"partition_by: the result has no column {column!r}")
+        _check(target, batch.schema)
+        batch = self._storable(batch)
         if target.mode == "overwrite" and target.format != "delta":
             return self._stage_overwrite(batch, target)
-        batch = self._unique_batch(self.hold(batch), target)
+        held = self.hold(batch)
+        unique = self._unique_batch(held, target)
         if target.format == "delta":
-            return Staged(target, None, batch.rows or 0, batch)
+            return Staged(target, None, held.rows or 0, unique)
         self._lock(target.path)
-        return self._stage_change(batch, target)
+        return replace(self._stage_change(unique, target), rows=held.rows or 0)
+
+    def _storable(self, batch: DuckFrame) -> DuckFrame:
+        """The batch with types that files can hold."""
+        if not any(column.type in write_plan.TOO_WIDE for column in batch.schema):
+            return batch
+        body = write_plan.storable(batch.relation, batch.schema)
+        stored = self.cursor.create(
+            "TEMP VIEW" if batch.private else "VIEW", body, query=batch.query
+        )
+        stored.inputs, stored.text = {**batch.inputs, "": batch}, batch.text
+        return stored
 
     def _unique_batch(self, batch: DuckFrame, target: Target) -> DuckFrame:
         """The held batch with one row a key, where the mode asks for it."""
         if target.mode == "append_once":
-            first = self.cursor.create(
-                "TABLE", write_plan.first_per_key(batch.relation, target.keys), query=batch.query
-            )
-            return first if first.rows != batch.rows else batch
+            first = write_plan.first_per_key(batch.relation, target.keys)
+            return self.cursor.create("TABLE", first, query=batch.query)
         if target.mode in ("upsert", "merge"):
             found = self.cursor.run(write_plan.duplicate_key(batch.relation, target.keys))
             if found:
-                key = ", ".join(
-                    f"{name} = {displayed(value)}"
-                    for name, value in zip(target.keys, found[0], strict=False)
-                )
-                raise EngineError(
-                    f"{target.mode}: {found[0][-1]} rows of the result have the same key ({key})",
-                    hint="make keys unique before the write, for example with the deduplicate transformer",
-                )
+                raise write_plan.equal_keys(target, found[0])
         return batch
 
     def _lock(self, path: Path) -> None:
+        """Nobody else changes the table between reading it here and publishing the change."""
         lock = self.cursor.engine.lock_of(path)
         while not lock.acquire(timeout=0.2):
             if self.cursor.cancelled:
                 raise Cancelled
-        self._locked.append(lock)
+        self._locked.append((path, lock))
+
+    def _unlock(self, path: Path) -> None:
+        for number, (locked, lock) in enumerate(self._locked):
+            if locked == path:
+                del self._locked[number]
+                lock.release()
+                return
 
     def unlock(self) -> None:
+        """Let go of all tables; what was staged and not published stays so."""
         while self._locked:
-            self._locked.pop().release()
+            self._locked.pop()[1].release()
 
     def _stage_overwrite(self, batch: DuckFrame, target: Target) -> Staged:
-        body = write_plan.storable(batch.relation, batch.schema)
+        ids = [target.write_id]
         with publish.removed_on_error(target):
             staging = publish.make_staging(target)
-            rows = self._copy(body, batch, target, staging, [target.write_id])
-            self._describe(staging, target, [target.write_id], batch.schema)
-            publish.durable(staging)
+            rows = self._copy(f"FROM {batch.relation}", batch, target, staging, ids)
+            self._finish(staging, target, ids, batch.schema)
+        self._tell(target, f"{expanded(batch)}", ids)
         return Staged(target, staging, rows, self._staged_frame(staging, target))
 
     def _stage_change(self, batch: DuckFrame, target: Target) -> Staged:
         """Stage the table as it will be after the write: what is there, changed by the held batch."""
         with publish.removed_on_error(target):
             staging = publish.make_staging(target)
-            if not target.path.exists():
-                ids = [target.write_id]
-                self._copy(f"SELECT * FROM {batch.relation}", batch, target, staging, ids)
-            elif self._is_folder_append(target, batch):
-                ids = self._link_and_add(batch, target, staging)
-            else:
-                ids = publish.with_write_id(self._ids_in_place(target), target.write_id)
-                old, old_schema = self._in_place(target, batch)
-                body = write_plan.combined(target, old, old_schema, batch.relation, batch.schema)
-                self._copy(body, batch, target, staging, ids)
-            self._describe(staging, target, ids, batch.schema)
-            publish.durable(staging)
+            ids = publish.with_write_id(self._ids_in_place(target), target.write_id)
+            told = self._change(batch, target, staging, ids)
+            self._finish(staging, target, ids, batch.schema)
+        self._tell(target, f"WITH batch AS (\n{expanded(batch)}\n)\n{told}", ids)
         return Staged(target, staging, batch.rows or 0, batch)
+
+    def _change(self, batch: DuckFrame, target: Target, staging: Path, ids: Sequence[str]) -> str:
+        """Write the changed table; the SQL that says what it is, over `target` and `batch`."""
+        alone = f"FROM {batch.relation}"
+        if not target.path.exists():
+            self._copy(alone, batch, target, staging, ids)
+            return "FROM batch"
+        old, old_schema = self._in_place(target, batch)
+        body = write_plan.combined(target, old, old_schema, batch.relation, batch.schema)
+        if self._is_folder_append(target, batch):
+            self._copy(alone, batch, target, staging, ids)
+            publish.link_files(target.path, staging)
+        elif target.format != "parquet" and target.mode == "append" and not target.merge_schema:
+            self._append_text(batch, target, staging, old_schema)
+        else:
+            self._copy(body, batch, target, staging, ids)
+        return write_plan.combined(target, "target", old_schema, "batch", batch.schema)
+
+    def _append_text(self, batch: DuckFrame, target: Target, staging: Path, old: Schema) -> None:
+        """The file as it is, byte by byte, and the batch's lines after it."""
+        header = {"header": False} if target.format == "csv" else {}
+        lines = replace(target, options={**target.options, **header})
+        names = ", ".join(ident(column.name) for column in old)
+        part = staging.with_name(f"part-{staging.name}")
+        self._copy(f"SELECT {names} FROM {batch.relation}", batch, lines, part, ())
+        publish.join_files([target.path, part], staging)
+        part.unlink()
 
     def _copy(
         self, body: str, batch: DuckFrame, target: Target, staging: Path, ids: Sequence[str]
     ) -> int:
         """COPY the body to the staging place; the number of rows."""
         options = write_plan.copy_options(target, ids)
-        if target.partition_by:
-            names = ", ".join(map(ident, target.partition_by))
-            unique = re.sub(r"[^\w\-]", "_", target.write_id)[-60:]
-            options += f", PARTITION_BY ({names}), OVERWRITE, FILENAME_PATTERN {literal('part-' + unique + '-{i}')}"
-            staging.mkdir(exist_ok=True)
-        rows = self.texts.compute(
-            f"COPY ({body}) TO {literal(str(staging))} ({options})", batch, batch.query
-        )
-        shown = expanded(batch) if body.endswith(batch.relation) else body
-        self.cursor.statements.append(
-            f"COPY (\n{shown}\n) TO {literal(str(target.path))} ({options})"
-        )
-        count = int(rows[0][0])
-        if target.partition_by and not publish.data_files(staging):
-            empty = write_plan.copy_options(target, ids)
-            self.cursor.run(
-                f"COPY (SELECT * FROM {batch.relation} LIMIT 0) TO {literal(str(staging / ('empty.' + target.format)))} ({empty})"
+        place = literal(str(staging))
+        if not target.partition_by:
+            return int(
+                self.texts.compute(f"COPY ({body}) TO {place} ({options})", batch, batch.query)[0][
+                    0
+                ]
             )
-        return count
+        staging.mkdir(exist_ok=True)
+        parts = f"{options}, {write_plan.partition_options(target)}"
+        rows = self.texts.compute(f"COPY ({body}) TO {place} ({parts})", batch, batch.query)
+        if not publish.data_files(staging):
+            empty = literal(str(staging / f"empty.{target.format}"))
+            self.cursor.run(f"COPY ({body} LIMIT 0) TO {empty} ({options})")
+        return int(rows[0][0])
 
-    def _describe(self, staging: Path, target: Target, ids: list[str], schema: Schema) -> None:
-        """Leave the write ids where the format has no room for them."""
+    def _tell(self, target: Target, body: str, ids: Sequence[str]) -> None:
+        """Note for the story what was run, with the target's place instead of the staging place."""
+        options = write_plan.copy_options(target, ids[-1:])
+        self.cursor.statements.append(
+            f"COPY (\n{body}\n) TO {literal(str(target.path))} ({options})"
+        )
+
+    def _finish(self, staging: Path, target: Target, ids: list[str], schema: Schema) -> None:
+        """Leave the write ids where the format has no room for them, and force all to disk."""
         if staging.is_dir():
-            types = {
-                column.name: column.type for column in schema if column.name in target.partition_by
-            }
-            publish.write_folder_note(staging, ids, types)
+            types = {column.name: column.type for column in schema}
+            publish.write_folder_note(
+                staging, ids, {name: types[name] for name in target.partition_by}
+            )
+        publish.durable(staging)
 
     def _staged_frame(self, staging: Path, target: Target) -> DuckFrame | None:
         if target.format != "parquet":
@@ -155,30 +180,20 @@ class Writer:
 
     def _is_folder_append(self, target: Target, batch: DuckFrame) -> bool:
         """Whether new files can simply join those of a partitioned table."""
-        if target.mode != "append" or not target.path.is_dir() or not target.partition_by:
+        if target.mode != "append" or not target.path.is_dir():
             return False
-        partitions = publish.folder_note(target.path).get("partition_types", {})
-        if list(partitions) != [c.name for c in batch.schema if c.name in target.partition_by]:
-            return False
-        _, old_schema = self._in_place(target, batch)
-        write_plan.combined(
-            target, "old", old_schema, "new", batch.schema
-        )  # raises when columns differ
-        return True
-
-    def _link_and_add(self, batch: DuckFrame, target: Target, staging: Path) -> list[str]:
-        """The old files as hard links beside the batch's new ones."""
-        ids = publish.with_write_id(self._ids_in_place(target), target.write_id)
-        self._copy(f"SELECT * FROM {batch.relation}", batch, target, staging, ids)
-        publish.link_files(target.path, staging)
-        return ids
+        types = {column.name: column.type for column in batch.schema}
+        partitions = {name: types[name] for name in target.partition_by}
+        return bool(partitions) and partitions == publish.folder_note(target.path).get(
+            "partition_types"
+        )
 
     def _ids_in_place(self, target: Target) -> list[str]:
         if target.path.is_dir():
             return list(publish.folder_note(target.path).get("write_ids", []))
-        return (
-            self.cursor.engine.parquet_write_ids(target.path) if target.format == "parquet" else []
-        )
+        if target.format == "parquet" and target.path.is_file():
+            return self.cursor.engine.parquet_write_ids(target.path)
+        return []
 
     def _in_place(self, target: Target, batch: DuckFrame) -> tuple[str, Schema]:
         """The table there is, as what follows FROM, and its columns."""
@@ -192,33 +207,12 @@ class Writer:
         return frame.relation, frame.schema
 
     def _text_in_place(self, target: Target, batch: DuckFrame) -> DuckFrame:
-        """A CSV or JSON table of ours, read with the batch's types where it has the column. It has no bad lines."""
+        """A CSV or JSON table of ours, read with the batch's types where it has the column."""
         types = {column.name: column.type for column in batch.schema}
-        files = file_list(publish.data_files(target.path))
-        if target.format == "json":
-            found = self.cursor.run(
-                f"DESCRIBE FROM read_json({files}, format='newline_delimited', sample_size=-1)"
-            )
-            columns = columns_map({row[0]: types.get(row[0], row[1]) for row in found})
-            return self.cursor.create(
-                "VIEW",
-                f"FROM read_json({files}, format='newline_delimited', records=true, columns={columns})",
-            )
-        said = [
-            f"delim={literal(str(target.options.get('delimiter') or target.options.get('sep') or ','))}",
-            "header=true",
-        ]
-        names = [
-            row[0]
-            for row in self.cursor.run(
-                f"DESCRIBE FROM read_csv({files}, all_varchar=true, {', '.join(said)})"
-            )
-        ]
-        columns = columns_map({name: types.get(name, "VARCHAR") for name in names})
-        return self.cursor.create(
-            "VIEW",
-            f"FROM read_csv({files}, columns={columns}, auto_detect=false, quote='\"', escape='\"', {', '.join(said)})",
-        )
+        scan, guess = _own_text(target)
+        found = self.cursor.run(f"DESCRIBE FROM {guess}")
+        columns = columns_map({name: types.get(name, guessed) for name, guessed, *_ in found})
+        return self.cursor.create("VIEW", f"FROM {scan}, columns={columns})")
 
     def commit(self, staged: Staged) -> Written:
         target = staged.target
@@ -228,7 +222,7 @@ class Writer:
             assert staged.staging is not None
             files, size = self._publish(staged.staging, target)
         finally:
-            self.unlock()
+            self._unlock(target.path)
         return Written(rows=staged.rows, bytes=size, files=files)
 
     def _publish(self, staging: Path, target: Target) -> tuple[tuple[Path, ...], int]:
@@ -254,4 +248,26 @@ class Writer:
 
     def discard(self, staged: Staged) -> None:
         publish.clean(staged.target)
-        self.unlock()
+        self._unlock(staged.target.path)
+
+
+def _check(target: Target, schema: Schema) -> None:
+    """Raises EngineError for a target that this batch can't be written to."""
+    if target.format not in ("parquet", "csv", "json", "delta"):
+        known = "csv, delta, json, parquet"
+        raise EngineError(f"format {target.format!r} can't be written", hint=f"formats: {known}")
+    if target.mode in ("upsert", "merge", "append_once"):
+        write_plan.check_keys(target, schema)
+    if target.partition_by:
+        write_plan.check_partitions(target, schema)
+
+
+def _own_text(target: Target) -> tuple[str, str]:
+    """A CSV or JSON file as we write it: the scan but for its columns, and the scan that guesses them."""
+    file = file_list([target.path])
+    if target.format == "json":
+        scan = f"read_json({file}, format='newline_delimited'"
+        return f"{scan}, records=true", f"{scan}, sample_size=-1)"
+    delimiter = target.options.get("delimiter") or target.options.get("sep") or ","
+    scan = f"read_csv({file}, delim={literal(delimiter)}, header=true, quote='\"', escape='\"'"
+    return f"{scan}, auto_detect=false", f"{scan}, all_varchar=true)"

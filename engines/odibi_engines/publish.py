@@ -26,6 +26,7 @@ __all__ = [
     "data_files",
     "durable",
     "folder_note",
+    "join_files",
     "link_files",
     "make_staging",
     "publish",
@@ -215,3 +216,11 @@ def link_files(old: Path, new: Path) -> None:
         place = new / file.relative_to(old)
         place.parent.mkdir(parents=True, exist_ok=True)
         os.link(file, place)
+
+
+def join_files(parts: Iterable[Path], whole: Path) -> None:
+    """Write the parts one after the other; compressed ones stay valid, as gzip allows several members."""
+    with whole.open("xb") as target:
+        for part in parts:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, target)

@@ -45,7 +45,8 @@ def trimmed(query: str) -> str:
 
 @lru_cache(maxsize=512)
 def _word(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+    spelled = "|".join(map(re.escape, {name, name.replace(chr(34), chr(34) * 2)}))
+    return re.compile(rf"(?<!\w)(?:{spelled})(?!\w)", re.IGNORECASE)
 
 
 def mentions(query: str, name: str) -> int:

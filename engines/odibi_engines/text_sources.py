@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class TextSources:
         self.texts: list[TextRead] = []
 
     def read(self, source: Source) -> DuckFrame:
+        """A lazy frame over the source's readable rows. Raises EngineError when nothing can be read."""
         if not source.files:
             raise EngineError(f"no file at {source.path.name}", hint=f"looked for {source.path}")
         try:
@@ -69,6 +71,7 @@ class TextSources:
         return frame
 
     def reports(self) -> Sequence[ReadReport]:
+        """The counts of the sources whose rows were computed."""
         return [ReadReport(t.read, t.unreadable, t.rejects) for t in self.texts if t.counted]
 
     def compute(self, statement: str, frame: DuckFrame, sql: str | None) -> list[tuple[Any, ...]]:
@@ -95,7 +98,8 @@ class TextSources:
             rows = self.cursor.run(statement, sql=sql)
             scan = scan_of(self.cursor.raw.get_profiling_information())
         finally:
-            self.cursor.raw.execute("PRAGMA disable_profiling")
+            with suppress(duckdb.InterruptException):  # cancelled: what was raised first matters
+                self.cursor.raw.execute("PRAGMA disable_profiling")
         if scan is not None:
             self._settle(text, scan.scanned, scan.kept)
         return rows

@@ -137,7 +137,7 @@ def as_arrow(function: str, result: Any) -> Any:
     if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "DataFrame":
         return _pandas_to_arrow(function, result)
     if kind.__name__ == "DuckDBPyRelation":
-        return result.to_arrow_reader(100_000)
+        return result.to_arrow_table()  # a reader would keep the session's cursor busy
     raise EngineError(
         f"function {function} returned {kind.__name__}, not a table",
         hint="return a pandas DataFrame, a pyarrow Table or a DuckDB relation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -9,9 +10,21 @@ from typing import Any
 from odibi.engine import Column, Schema, Target
 from odibi.errors import EngineError
 
+from .profile import displayed
 from .sql_text import ident, literal
 
-__all__ = ["check_keys", "combined", "copy_options", "duplicate_key", "first_per_key", "storable"]
+__all__ = [
+    "TOO_WIDE",
+    "check_keys",
+    "check_partitions",
+    "combined",
+    "copy_options",
+    "duplicate_key",
+    "equal_keys",
+    "first_per_key",
+    "partition_options",
+    "storable",
+]
 
 _IGNORED = {
     "keys",
@@ -80,13 +93,44 @@ def _notes(write_ids: Sequence[str]) -> str:
     return f"{{'odibi.write_id': {literal(write_ids[-1])}, 'odibi.earlier_write_ids': {earlier}}}"
 
 
+TOO_WIDE = ("HUGEINT", "UHUGEINT")
+
+
 def storable(relation: str, schema: Schema) -> str:
     """SELECT of the rows with types that files can hold: a 128-bit sum becomes a BIGINT, exactly or not at all."""
-    wide = [column.name for column in schema if column.type in ("HUGEINT", "UHUGEINT")]
+    wide = [column.name for column in schema if column.type in TOO_WIDE]
     if not wide:
         return f"SELECT * FROM {relation}"
     casts = ", ".join(f"{ident(name)}::BIGINT AS {ident(name)}" for name in wide)
     return f"SELECT * REPLACE ({casts}) FROM {relation}"
+
+
+def check_partitions(target: Target, schema: Schema) -> None:
+    """Raises EngineError when the table can't be partitioned so."""
+    if target.format in ("csv", "json"):
+        raise EngineError(
+            f"partition_by: a {target.format} table is one file", hint="write parquet or delta"
+        )
+    names = [column.name for column in schema]
+    for name in target.partition_by:
+        if name not in names:
+            near = get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise EngineError(
+                f"partition_by: the result has no column {name!r}",
+                hint=f"{hint}columns: {', '.join(names)}",
+            )
+    if len(target.partition_by) == len(names):
+        raise EngineError(
+            "partition_by: no column is left to store", hint="partition by fewer columns"
+        )
+
+
+def partition_options(target: Target) -> str:
+    """Options of a COPY into hive folders. File names carry the write id, so batches never collide."""
+    names = ", ".join(map(ident, target.partition_by))
+    unique = re.sub(r"[^\w\-]", "_", target.write_id)[-80:]
+    return f"PARTITION_BY ({names}), OVERWRITE, FILENAME_PATTERN {literal(f'part-{unique}-{{i}}')}"
 
 
 def check_keys(target: Target, schema: Schema) -> None:
@@ -110,6 +154,17 @@ def duplicate_key(relation: str, keys: Sequence[str]) -> str:
     """SELECT of one key that the batch holds more than once, with its count."""
     names = ", ".join(map(ident, keys))
     return f"SELECT {names}, count(*) FROM {relation} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+
+
+def equal_keys(target: Target, found: Sequence[Any]) -> EngineError:
+    """The error for a key (and its count at the end) that a batch holds more than once."""
+    key = ", ".join(
+        f"{name} = {displayed(value)}" for name, value in zip(target.keys, found[:-1], strict=True)
+    )
+    return EngineError(
+        f"{target.mode}: {found[-1]} rows of the result have the same key ({key})",
+        hint="make keys unique before the write, for example with the deduplicate transformer",
+    )
 
 
 def first_per_key(relation: str, keys: Sequence[str]) -> str:

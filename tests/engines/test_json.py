@@ -228,7 +228,9 @@ def test_every_line_is_a_row_or_a_reject(
     assert report.read == (frame.rows or 0) + report.unreadable
     bad = {line for line, *_ in rejects(session)}
     assert bad <= set(filled)
-    kept = [json.loads(lines[number - 1], parse_float=Decimal) for number in filled if number not in bad]
+    kept = [
+        json.loads(lines[number - 1], parse_float=Decimal) for number in filled if number not in bad
+    ]
     expected = sorted(int(Decimal(row["a"])) for row in kept if row.get("a") is not None)
     assert (
         sorted(
