@@ -185,18 +185,17 @@ class _Lines:
         self.originals = originals
         self.types = types
 
-    @property
-    def _scan(self) -> str:
+    def _scan(self, types: Mapping[str, Any]) -> str:
         """One row a line that isn't blank; a broken line comes from the parser as nulls only."""
         return (
             f"read_json({file_list(self.originals)}, format='newline_delimited', records=true, "
-            f"columns={_raw_columns(self.types)}, ignore_errors=true)"
+            f"columns={_raw_columns(types)}, ignore_errors=true)"
         )
 
     @property
     def query(self) -> str:
         """The readable rows."""
-        return f"SELECT {_casts(self.types)} FROM {self._scan} WHERE NOT ({_bad(self.types)}) {BARRIER}"
+        return f"SELECT {_casts(self.types)} FROM {self._scan(self.types)} WHERE NOT ({_bad(self.types)}) {BARRIER}"
 
     def clear(self) -> None: ...
 
@@ -222,7 +221,11 @@ class _Lines:
         return all_found(found, missing, list(self.originals.values()))
 
     def _insert_by_place(self, table: str) -> int:
-        """Lines of all files at once: the n-th row that the JSON parser returns is the n-th line."""
+        """Lines of all files at once: the n-th row that the JSON parser returns is the n-th line.
+
+        Only columns that can be wrong are parsed; lines in which all of those are null are suspects, too.
+        """
+        suspect = {n: t for n, t in self.types.items() if wrong(ident(n), t)} or self.types
         lines = _lines_of(*self.originals, more="filename AS file")
         originals = ", ".join(
             f"({literal(str(a))}, {literal(str(b))})" for a, b in self.originals.items()
@@ -232,8 +235,8 @@ class _Lines:
             self.cursor.execute(
                 f"CREATE OR REPLACE TEMP TABLE odibi_suspects AS WITH lines AS NOT MATERIALIZED ({lines}), "
                 f"starts AS (SELECT file, min(line) AS first FROM lines GROUP BY file), "
-                f"bad AS MATERIALIZED (SELECT place FROM (SELECT *, row_number() OVER () AS place FROM {self._scan}) "
-                f"WHERE {_bad(self.types)}) SELECT file, line - first + 1 AS line, l "
+                f"bad AS MATERIALIZED (SELECT place FROM (SELECT *, row_number() OVER () AS place FROM {self._scan(suspect)}) "
+                f"WHERE {_bad(suspect)}) SELECT file, line - first + 1 AS line, l "
                 "FROM bad JOIN lines ON line = place JOIN starts USING (file)"
             )
             verdicts = _verdicts(

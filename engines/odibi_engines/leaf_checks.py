@@ -73,7 +73,7 @@ def cast(value: str, type_: Any) -> str:
 def wrong(value: str, type_: Any) -> str | None:
     """A condition that is true when `value` isn't null and not of the type; None when it can't be."""
     if type_.id in _NESTED:
-        return f"({value} IS NOT NULL AND json_type({value}) <> 'NULL' AND ({_wrong_nested(value, type_)}))"
+        return f"({value} IS NOT NULL AND {_text(value)} <> 'null' AND ({_wrong_nested(value, type_)}))"
     if _is_text(type_):
         return None
     bad = f"try_cast({value} AS {type_}) IS NULL"
@@ -98,6 +98,15 @@ def _wrong_nested(value: str, type_: Any) -> str:
     return f"try_cast({value} AS {type_}) IS NULL"
 
 
+def _text(value: str) -> str:
+    return f"CAST({value} AS VARCHAR)"
+
+
+def _is_not(value: str, opening: str) -> str:
+    """JSON that is no object (or no list), by its first character: asking its type would parse it."""
+    return f"NOT starts_with({_text(value)}, '{opening}')"
+
+
 def _wrong_struct(value: str, type_: Any) -> str:
     shape = (
         "{"
@@ -106,11 +115,11 @@ def _wrong_struct(value: str, type_: Any) -> str:
     )
     fields = f"json_transform({value}, {literal(shape)})"
     checks = [wrong(f"{fields}.{ident(name)}", child) for name, child in type_.children]
-    return " OR ".join([f"json_type({value}) <> 'OBJECT'", *filter(None, checks)])
+    return " OR ".join([_is_not(value, "{"), *filter(None, checks)])
 
 
 def _wrong_list(value: str, child: Any) -> str:
-    shape = f"json_type({value}) <> 'ARRAY'"
+    shape = _is_not(value, "[")
     check = wrong("item", child)
     if check is None:
         return shape
@@ -119,7 +128,7 @@ def _wrong_list(value: str, child: Any) -> str:
 
 
 def _wrong_map(value: str, child: Any) -> str:
-    shape = f"json_type({value}) <> 'OBJECT'"
+    shape = _is_not(value, "{")
     check = wrong("item", child)
     if check is None:
         return shape
