@@ -6,13 +6,13 @@ python docs/make_reference.py --check    exit 1 when they are stale
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from odibi import config
 from odibi.config import KeyDoc, unsupported
+from odibi.explain import Explanation, ShownTable, explain, names
 
 HERE = Path(__file__).parent
 _NOTE = "<!-- written by docs/make_reference.py: `make docs` -->"
@@ -100,21 +100,17 @@ def _table(prefix: str, keys: Iterable[KeyDoc]) -> str:
 
 
 def _type(key: KeyDoc) -> str:
-    """The type without names of our classes: to a user all of them are maps."""
     if key.choices:
         return " / ".join(f"`{choice}`" for choice in key.choices) + (
             "?" if "null" in key.type else ""
         )
-    words = re.sub(r"\bNodeRef\b", "$pipeline.node", key.type)
-    words = re.sub(r"\b[A-Z]\w+\b", "map", words)
-    return _cell(re.sub(r"map(?: or map)+", "map", words).replace(" or null", "?"))
+    return _cell(key.type.replace(" or null", "?"))
 
 
 def _default(key: KeyDoc) -> str:
     if key.required:
         return "**required**"
-    text = {"True": "true", "False": "false"}.get(str(key.default), key.default)
-    return "" if text is None else f"`{text}`"
+    return "" if key.default is None else f"`{key.default}`"
 
 
 def _cell(text: str) -> str:
@@ -123,7 +119,63 @@ def _cell(text: str) -> str:
     )
 
 
-PAGES = {"configuration.md": configuration}
+_KINDS_OF_BUILTINS = {
+    "transformer": (
+        "Transformers",
+        "`transformer: NAME` with `params`, or a step `operation: NAME`.",
+    ),
+    "pattern": ("Patterns", "`pattern: {type: NAME, params: …}`."),
+    "operation": ("Operations", "Names that steps of 3.x use: `operation: NAME`."),
+    "test": ("Tests", "Members of `validation.tests` and of `contracts`."),
+}
+
+
+def transformers() -> str:
+    """The page about built-ins and tests."""
+    explanations = [explain(name) for name in names()]
+    parts = [
+        f"# Transformers, patterns and tests\n\n{_NOTE}\n",
+        "Each example below is run by a test and gives the result that is shown. "
+        "`odibi explain NAME` shows the same, and the SQL that runs.\n",
+    ]
+    for kind, (title, use) in _KINDS_OF_BUILTINS.items():
+        parts.append(f"## {title}\n\n{use}\n")
+        parts += [_builtin(each) for each in explanations if each.kind == kind]
+    return "\n".join(parts)
+
+
+def _builtin(found: Explanation) -> str:
+    parts = [f"### {found.name}\n", found.summary + "\n"]
+    if found.details and found.details.rstrip(".") != found.summary.rstrip("."):
+        parts.append(found.details + "\n")
+    parts += ["| param | type | default | meaning |", "|---|---|---|---|"]
+    for param in found.params:
+        default = (
+            "**required**" if param.required else f"`{param.default}`" if param.default else ""
+        )
+        parts.append(
+            f"| `{param.name}` | {_cell(param.type)} | {default} | {_cell(param.description)} |"
+        )
+    parts.append(f"\n```yaml\n{found.yaml}\n```\n")
+    shown = [*found.inputs, *([found.result] if found.result else [])]
+    parts += [_shown(each) for each in shown]
+    if found.verdict:
+        parts.append(f"Verdict: {found.verdict}\n")
+    return "\n".join(parts)
+
+
+def _shown(table: ShownTable) -> str:
+    if not table.rows:
+        return f"`{table.title}`: no rows\n"
+    lines = [f"`{table.title}`:\n", "| " + " | ".join(map(_cell, table.columns)) + " |"]
+    lines.append("|" + "---|" * len(table.columns))
+    for row in table.rows:
+        cells = ("*null*" if cell is None else _cell(cell) for cell in row)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"configuration.md": configuration, "transformers.md": transformers}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -28,6 +28,7 @@ __all__ = [
     "SelectOption",
     "VarOption",
     "find_project",
+    "has_colour",
     "json_text",
     "open_ledger",
     "plural",
@@ -125,12 +126,14 @@ def plural(count: int, noun: str) -> str:
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
+def has_colour() -> bool:
+    """Whether a person reads this on a terminal that shows colours, and wants them."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
 def styled(text: str, style: str) -> str:
-    """Safe text in a colour, when a person with a colour terminal reads it."""
-    colour = (
-        sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    )
-    return f"\x1b[{_STYLES[style]}m{safe(text)}\x1b[0m" if colour else safe(text)
+    """Safe text, in a colour where there are colours."""
+    return f"\x1b[{_STYLES[style]}m{safe(text)}\x1b[0m" if has_colour() else safe(text)
 
 
 def terminal_width() -> int | None:

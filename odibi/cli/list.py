@@ -153,6 +153,12 @@ def _patterns() -> list[Row]:
     ]
 
 
+def _tests() -> list[Row]:
+    from odibi.checks.examples import EXAMPLES
+
+    return [{"test": name, "summary": EXAMPLES[name].summary} for name in sorted(EXAMPLES)]
+
+
 _OF_PROJECT: dict[str, Callable[[Loaded], list[Row]]] = {
     "nodes": _nodes,
     "pipelines": _pipelines,
@@ -162,5 +168,6 @@ _OF_PROJECT: dict[str, Callable[[Loaded], list[Row]]] = {
 _OF_ODIBI: dict[str, Callable[[], list[Row]]] = {
     "transformers": _transformers,
     "patterns": _patterns,
+    "tests": _tests,
     "engines": _engines,
 }

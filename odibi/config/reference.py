@@ -112,7 +112,7 @@ def _type(raw: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "const" in raw:
         return str(raw["const"])
     if "$ref" in raw:
-        return str(raw["$ref"]).rpartition("/")[2]
+        return "$pipeline.node" if raw["$ref"].endswith("/NodeRef") else "map"
     if options := raw.get("anyOf") or raw.get("oneOf"):
         return " or ".join(dict.fromkeys(_type(option, definitions) for option in options))
     if raw.get("type") == "array":
@@ -124,4 +124,6 @@ def _type(raw: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 
 def _default(raw: dict[str, Any]) -> str | None:
-    return None if raw.get("default") is None else str(raw["default"])
+    """The default as YAML writes it."""
+    value = raw.get("default")
+    return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
