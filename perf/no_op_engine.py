@@ -1,6 +1,6 @@
 """Run a project on an engine that does nothing, to see what scheduling, events and story cost.
 
-    python perf/no_op_engine.py PROJECT_FOLDER
+python perf/no_op_engine.py PROJECT_FOLDER
 """
 
 from __future__ import annotations

@@ -106,10 +106,17 @@ def _report(table: dict[tuple[str, int], float], sizes: tuple[int, ...]) -> None
     }
     print(f"scheduling, events and story: {per_node['no-op']:.2f} ms CPU a node (aim: 1)")
     for kind in ("odibi, no profile", "odibi"):
-        print(f"{kind}: {per_node[kind] - per_node['by hand']:.2f} ms a node above the same SQL by hand")
+        print(
+            f"{kind}: {per_node[kind] - per_node['by hand']:.2f} ms a node above the same SQL by hand"
+        )
     print(f"start, one node included: {table['odibi', one]:.2f} s CPU")
-    slopes = [(table["no-op", more] - table["no-op", many]) / (more - many) * 1000, per_node["no-op"]]
-    print(f"linear: ratio of the two slopes {slopes[0] / slopes[1]:.2f}, {statistics.mean(slopes):.2f} ms")
+    slopes = [
+        (table["no-op", more] - table["no-op", many]) / (more - many) * 1000,
+        per_node["no-op"],
+    ]
+    print(
+        f"linear: ratio of the two slopes {slopes[0] / slopes[1]:.2f}, {statistics.mean(slopes):.2f} ms"
+    )
 
 
 if __name__ == "__main__":

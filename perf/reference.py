@@ -30,13 +30,40 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "project"
-        shutil.copytree(_HERE.parent / "reference_project", root, ignore=shutil.ignore_patterns("data", ".odibi"))
+        shutil.copytree(
+            _HERE.parent / "reference_project",
+            root,
+            ignore=shutil.ignore_patterns("data", ".odibi"),
+        )
         landing = root / "data" / "landing"
-        make = [sys.executable, "-m", "odibi_datagen", "--out", str(landing), "--size", args.size, "--seed", args.seed]
+        make = [
+            sys.executable,
+            "-m",
+            "odibi_datagen",
+            "--out",
+            str(landing),
+            "--size",
+            args.size,
+            "--seed",
+            args.seed,
+        ]
         subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
-        raw = sum(file.stat().st_size for file in landing.rglob("*") if file.is_file() and "truth" not in file.parts)
-        by_hand = [sys.executable, str(_HERE / "handwritten.py"), "--data", str(landing), "--out", str(Path(folder) / "hand")]
-        print(f"{raw / 1e6:.0f} MB raw; CPU seconds of the whole process, median of {args.times}, in turn")
+        raw = sum(
+            file.stat().st_size
+            for file in landing.rglob("*")
+            if file.is_file() and "truth" not in file.parts
+        )
+        by_hand = [
+            sys.executable,
+            str(_HERE / "handwritten.py"),
+            "--data",
+            str(landing),
+            "--out",
+            str(Path(folder) / "hand"),
+        ]
+        print(
+            f"{raw / 1e6:.0f} MB raw; CPU seconds of the whole process, median of {args.times}, in turn"
+        )
         for engine in args.engines:
             ours = [sys.executable, "-m", "odibi", "run", "-p", str(root), "--engine", engine]
             pairs = [(run(ours), run(by_hand)) for _ in range(args.times + 1)][1:]
@@ -55,7 +82,9 @@ def _report(engine: str, pairs: list[tuple[Cost, Cost]]) -> None:
         f"{statistics.median(b.wall for _, b in pairs):.2f} s wall, "
         f"{statistics.median(b.peak for _, b in pairs) / 1e6:.0f} MB peak"
     )
-    print(f"  ratio {statistics.median(ratios):.3f} (from {ratios[0]:.3f} to {ratios[-1]:.3f}; aim: 1.05)")
+    print(
+        f"  ratio {statistics.median(ratios):.3f} (from {ratios[0]:.3f} to {ratios[-1]:.3f}; aim: 1.05)"
+    )
 
 
 if __name__ == "__main__":

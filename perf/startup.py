@@ -1,6 +1,6 @@
 """What the command line costs before it works: CPU seconds of `odibi --help` and friends.
 
-    python perf/startup.py [--times 9]
+python perf/startup.py [--times 9]
 """
 
 from __future__ import annotations
