@@ -18,6 +18,7 @@ def seconds_of(duration: str | float) -> float:
     unit = _UNITS.get(match[2].lower()) if match else None
     if match is None or unit is None:
         raise UsageError(
-            f"{duration!r} is not a duration", hint="write seconds, or a number with s, m, h, d or w"
+            f"{duration!r} is not a duration",
+            hint="write seconds, or a number with s, m, h, d or w",
         )
     return float(match[1]) * unit

@@ -73,7 +73,7 @@ class LockedError(OdibiError):
     """Another living run holds the lock; the message says who and since when."""
 
 
-class Cancelled(OdibiError):
+class Cancelled(OdibiError):  # noqa: N818 - being stopped is no error
     """Work stopped because somebody asked for it; never a failure."""
 
     def __init__(self, message: str = "cancelled") -> None:

@@ -9,7 +9,9 @@ from hypothesis import settings
 
 # Deadlines measure the machine's load, not the code.
 settings.register_profile("odibi", deadline=None)
-settings.register_profile("odibi-ci", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.register_profile(
+    "odibi-ci", deadline=None, derandomize=True, database=None, print_blob=True
+)
 settings.load_profile("odibi-ci" if os.environ.get("CI") == "true" else "odibi")
 
 
