@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -389,3 +390,25 @@ def test_what_the_values_of_old_dates_are() -> None:
         "date_add", {"col": "d", "value": -1, "unit": "day"}, Table("d DATE", [("2025-03-01",)])
     )
     assert row["d_future"] in (date(2025, 2, 28), datetime(2025, 2, 28))
+
+
+def test_other_packages_add_built_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shouting.py").write_text(
+        "from odibi.transforms import Builtin, builtin\n"
+        "@builtin('shout', cardinality='same', summary='Louder.')\n"
+        "class Shout(Builtin):\n"
+        "    def build(self, ctx):\n"
+        "        return ctx.with_columns({n: f'upper({ctx.col(n)})' for n in ctx.names})\n"
+    )
+    info = tmp_path / "shouting-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shouting\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[odibi.transforms]\nshout = shouting:Shout\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry._plugins.cache_clear()
+    try:
+        assert "shout" in registry.names()
+        assert DUCK.run("shout", {}, Table("a", [("hey",)])) == [{"a": "HEY"}]
+    finally:
+        registry._registered.pop("shout", None)
+        registry._plugins.cache_clear()
