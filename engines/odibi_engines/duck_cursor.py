@@ -86,7 +86,9 @@ class DuckCursor:
         rows = self.run(f"CREATE {kind} {relation} AS {body}", **context)
         if kind != "TABLE":
             return DuckFrame(relation, self.schema_of(relation), query=query)
-        return self.table(relation, int(rows[0][0]), query=query)
+        # A dynamic PIVOT runs as several statements, the last of which doesn't tell its rows.
+        counted = rows or self.run(f"SELECT count(*) FROM {relation}")
+        return self.table(relation, int(counted[0][0]), query=query)
 
     def table(self, relation: str, rows: int, **made: Any) -> DuckFrame:
         """The frame of a table that this session made."""

@@ -123,10 +123,17 @@ class DuckSession:
             return sample
         text = self.texts.streamable(query, named)
         context = _context(query, named, tables)
-        private = any(frame.private for frame in named.values())
-        kind = "TEMP VIEW" if private else "VIEW"
-        frame = self.cursor.create(kind, _body(query, named), query=query, **context)
-        if any(column.type == "HUGEINT" for column in frame.schema):
+        kind = "TEMP VIEW" if any(frame.private for frame in named.values()) else "VIEW"
+        try:
+            frame = self.cursor.create(kind, _body(query, named), query=query, **context)
+        except EngineError as error:
+            if "cannot be used in views" not in error.message:
+                raise
+            # PIVOT without a list of values: its columns depend on the rows, so it is computed now.
+            self.texts.keep_all(list(named.values()))
+            text, kind = None, "TABLE"
+            frame = self.cursor.create(kind, _body(query, named), query=query, **context)
+        if any(column.type in write_plan.TOO_WIDE for column in frame.schema):
             body = write_plan.storable(frame.relation, frame.schema)
             frame = self.cursor.create(kind, body, query=query, **context)
         frame.inputs, frame.text = named, text

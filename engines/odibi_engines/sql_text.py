@@ -45,7 +45,7 @@ def trimmed(query: str) -> str:
 
 @lru_cache(maxsize=512)
 def _word(name: str) -> re.Pattern[str]:
-    spelled = "|".join(map(re.escape, {name, name.replace(chr(34), chr(34) * 2)}))
+    spelled = "|".join(map(re.escape, {name, ident(name)[1:-1]}))
     return re.compile(rf"(?<!\w)(?:{spelled})(?!\w)", re.IGNORECASE)
 
 
