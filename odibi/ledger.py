@@ -175,9 +175,9 @@ class Ledger:
         """Bring the index up to date with the logs: new runs, runs that went on, runs that are gone."""
         self._ask(self._catch_up)
 
-    def index_run(self, run_id: str) -> None:
-        """Bring the index up to date with one run."""
-        summary = self._summary(run_id)
+    def index_run(self, run_id: str, state: RunState | None = None) -> None:
+        """Bring the index up to date with one run; `state` is what its logs say, if known already."""
+        summary = self._summary(run_id, state)
         self._ask(lambda history: history.replace([summary]))
 
     def reindex(self) -> int:
@@ -256,12 +256,14 @@ class Ledger:
             if not name.startswith(".") and (stamp := _stamp(self._runs / name)):
                 yield name, stamp
 
-    def _summary(self, run_id: str) -> tuple[RunSummary, list[NodeSummary]]:
+    def _summary(
+        self, run_id: str, state: RunState | None = None
+    ) -> tuple[RunSummary, list[NodeSummary]]:
         stamp = (
             _stamp(self.run_dir(run_id)) or ""
         )  # before reading: what comes later is seen next time
         try:
-            return summarise(run_id, stamp, self.state(run_id))
+            return summarise(run_id, stamp, state or self.state(run_id))
         except StateError as error:
             began = datetime.fromtimestamp(_touched(self.run_dir(run_id)), UTC)
             return RunSummary(run_id, stamp, "damaged", started=began, error=error.message), []

@@ -16,7 +16,7 @@ from odibi import __version__, functions, graph, plan, plugins, run_state, selec
 from odibi import events as ev
 from odibi.engine import Engine
 from odibi.errors import UsageError
-from odibi.event_log import EventLog
+from odibi.event_log import EventLog, log_files
 from odibi.ledger import Ledger
 from odibi.locks import acquire
 from odibi.node import RunFacts
@@ -136,8 +136,7 @@ def launch(
             outcome = _carry_out(loaded, request, prepared, run_id, run_dir, recorder, open_engine)
         finally:
             log.close()
-        # threads emit at once: the log's numbers are the order, not when we heard of it
-        state = run_state.fold(sorted(recorder.events, key=lambda event: event.seq))
+        state = _final_state(ledger, run_id, recorder)
         _tell(loaded, ledger, run_id, state)
     return RunResult(run_id, outcome.outcome, outcome.exit_code, run_dir, state)
 
@@ -236,10 +235,18 @@ def _git_sha(root: Path) -> str | None:
     return None
 
 
+def _final_state(ledger: Ledger, run_id: str, recorder: _Recorder) -> run_state.RunState:
+    """What the run's log says in the end; read back only when other processes wrote to it as well."""
+    if len(log_files(ledger.run_dir(run_id))) > 1:
+        return ledger.state(run_id)
+    # threads emit at once: the log's numbers are the order, not when we heard of it
+    return run_state.fold(sorted(recorder.events, key=lambda event: event.seq))
+
+
 def _tell(loaded: Loaded, ledger: Ledger, run_id: str, state: run_state.RunState) -> None:
-    """Write the story and bring the index up to date."""
+    """Bring the index up to date and write the story."""
     from odibi import story  # only needed once the work is done
 
+    ledger.index_run(run_id, state)
     told: Any = story.build(state, previous=ledger.previous_state(run_id))
     story.save(told, ledger.run_dir(run_id), loaded)
-    ledger.index_run(run_id)
