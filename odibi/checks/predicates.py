@@ -56,7 +56,7 @@ def failed_condition(test: Any, columns: Schema) -> str:
             order = idents(column.name for column in columns)
             return f"row_number() OVER (PARTITION BY {idents(test.columns)} ORDER BY {order}) > 1"
         case "accepted_values":
-            return _present(test.column, _not_among(test.column, test.values))
+            return _present(test.column, _not_among(test.column, test.values, columns))
         case "range":
             return _present(test.column, _outside(test, columns))
         case "regex_match":
@@ -72,12 +72,12 @@ def _present(column: str, failing: str) -> str:
     return f"({ident(column)} IS NOT NULL AND ({failing}))"
 
 
-def _not_among(column: str, values: Sequence[Any]) -> str:
-    """Compared as text when the list holds text, so that `[1, 2]` and `['1', '2']` mean what they say."""
+def _not_among(column: str, values: Sequence[Any], columns: Schema) -> str:
+    """Compared as text when the column or the list holds text, so that `[1, 2]` and `['1', '2']` mean what they say."""
     known = [value for value in values if value is not None]
     if not known:
         return "TRUE"
-    if any(isinstance(value, str) for value in known):
+    if _type_of(column, columns) == "VARCHAR" or any(isinstance(value, str) for value in known):
         return f"CAST({ident(column)} AS VARCHAR) NOT IN ({literals(_spelled(v) for v in known)})"
     return f"{ident(column)} NOT IN ({literals(known)})"
 
@@ -88,13 +88,17 @@ def _spelled(value: Any) -> str:
 
 def _outside(test: Any, columns: Schema) -> str:
     name = ident(test.column)
-    kind = next((c.type for c in columns if c.name.casefold() == test.column.casefold()), "")
+    kind = _type_of(test.column, columns)
     parts = [f"isnan({name})"] if kind in ("DOUBLE", "FLOAT") else []
     if test.min is not None:
         parts.append(f"{name} < {_bound(test.min, kind)}")
     if test.max is not None:
         parts.append(f"{name} > {_bound(test.max, kind)}")
     return " OR ".join(parts) or "FALSE"
+
+
+def _type_of(name: str, columns: Schema) -> str:
+    return next((c.type for c in columns if c.name.casefold() == name.casefold()), "")
 
 
 def _bound(value: Any, kind: str) -> str:
