@@ -1,4 +1,4 @@
-"""Put the screen of a real demo run into README.md, as a piped `odibi demo` prints it.
+"""Put the screen of a real `make demo`, in a fresh clone of HEAD, into README.md.
 
 python docs/make_screen.py [--size 100MB]
 """
@@ -6,22 +6,28 @@ python docs/make_screen.py [--size 100MB]
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
 _BETWEEN = re.compile(r"(<!-- screen: [^>]*-->\n).*?(<!-- /screen -->)", re.DOTALL)
 
 
 def screen(size: str) -> str:
-    """What `odibi demo` prints in an empty folder."""
-    binary = Path(sys.executable).with_name("odibi")
+    """What `make demo` prints, piped, where nothing is installed and no environment is active."""
+    active = os.environ.get("VIRTUAL_ENV", "-")
+    path = [part for part in os.environ["PATH"].split(os.pathsep) if not part.startswith(active)]
+    environment = {**os.environ, "PATH": os.pathsep.join(path), "PIP_QUIET": "3"}
     with tempfile.TemporaryDirectory() as folder:
-        command = [binary, "demo", "demo", "--size", size]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        clone = Path(folder) / "odibi"
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        command = ["make", "--silent", "demo", f"SIZE={size}"]
+        done = subprocess.run(
+            command, cwd=clone, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        )
     return done.stdout
 
 
@@ -29,8 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", default="100MB")
     block = f"\n```\n$ make demo\n{screen(parser.parse_args().size).strip()}\n```\n\n"
-    text = README.read_text(encoding="utf-8")
-    README.write_text(
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(
         _BETWEEN.sub(lambda match: match[1] + block + match[2], text), encoding="utf-8"
     )
 

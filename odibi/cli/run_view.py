@@ -68,7 +68,13 @@ class PlainView:
         if isinstance(payload, ev.RunPlanned):
             print(_heading(self._state), flush=True)
         elif isinstance(payload, _ENDS):
-            print("  ".join(_cells(self._state.nodes[payload.node])).rstrip(), flush=True)
+            print(self._line(payload.node), flush=True)
+
+    def _line(self, key: str) -> str:
+        """One node as a line; names, rows and seconds stand below each other."""
+        symbol, name, rows, remark, seconds = _cells(self._state.nodes[key])
+        room = max(map(len, self._state.nodes))
+        return f"{symbol}  {name:<{room}}  {rows:>14}  {seconds:>8}  {remark}".rstrip()
 
     def summary(self, result: RunResult, loaded: Loaded) -> None:
         print("\n".join(_closing(result.state, loaded)))
