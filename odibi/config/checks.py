@@ -58,8 +58,12 @@ class _Checker:
         self.keys = dict.fromkeys((p.pipeline, n.name) for p in project.pipelines for n in p.nodes)
 
     def problem(self, path: Path_, message: str, hint: str | None = None) -> None:
-        if not any(path[:n] in self.stand_ins for n in range(1, len(path) + 1)):
+        if not self.is_stand_in(path):
             self.problems.append(Problem(self.positions.at(path), message, hint))
+
+    def is_stand_in(self, path: Path_) -> bool:
+        """Whether something was put in place of what the YAML says there."""
+        return any(path[:n] in self.stand_ins for n in range(1, len(path) + 1))
 
     def engine(self) -> None:
         if self.project.engine == "polars":
@@ -242,7 +246,7 @@ class _Checker:
         if name is None:
             return
         self.used.add(name)
-        if name not in self.project.connections:
+        if name not in self.project.connections and not self.is_stand_in(("connections", name)):
             self.problem(
                 path,
                 f"connection '{name}' is not defined"

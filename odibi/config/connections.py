@@ -92,7 +92,7 @@ def _kind(value: Any) -> str:
     found = (
         value.get("type", "local") if isinstance(value, dict) else getattr(value, "type", "local")
     )
-    return found if found in _KNOWN else "other"
+    return found if isinstance(found, str) and found in _KNOWN else "other"
 
 
 ConnectionConfig = Annotated[

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from odibi.config.checks import check
 from odibi.config.problems import ConfigError, Position, Problem
 from odibi.config.project import ProjectConfig
 from odibi.config.repair import repaired
@@ -78,8 +79,9 @@ def load(
     substitution = Substitution(known, datetime.now(UTC), problems)
     tree = written_out(substitution.project(tree, variables or {}), problems)
     secrets = Redactor([*substitution.secrets, *secret_values(tree)])
-    positions, warnings = Positions(tree), list[Problem]()
+    positions, warnings, said = Positions(tree), list[Problem](), len(problems)
     project = _checked(tree, positions, problems, warnings, transformers)
+    problems[said:] = [p for p in problems[said:] if p.position not in substitution.failed]
     if problems or project is None:
         raise ConfigError(_shown(problems, secrets))
     return Loaded(
@@ -95,8 +97,6 @@ def _checked(
     transformers: Collection[str] | None,
 ) -> ProjectConfig | None:
     """The project, or as much of it as can be made out; what is wrong goes to `problems`."""
-    from odibi.config.checks import check  # after the models, on which it depends
-
     stand_ins: set[Path_] = set()
     project: ProjectConfig | None
     try:

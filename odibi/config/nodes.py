@@ -107,7 +107,9 @@ class NodeRef(Model):
             return value
         pipeline, dot, node = value.removeprefix("$").partition(".")
         if not value.startswith("$") or not dot or not node:
-            raise ValueError("write $pipeline.node, or a map with connection, format and path")
+            raise ValueError(
+                "not a reference; write $pipeline.node, or a map with connection, format and path"
+            )
         return {"pipeline": pipeline, "node": node}
 
     @property

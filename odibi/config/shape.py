@@ -26,9 +26,11 @@ _EXPECTED = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number",
     "int_from_float": "a whole number", "int_parsing_size": "a whole number",
     "float_type": "a number", "float_parsing": "a number", "bool_type": "true or false",
+    "finite_number": "a finite number",
     "bool_parsing": "true or false", "list_type": "a list", "dict_type": "a map",
     "model_type": "a map", "model_attributes_type": "a map",
 }  # fmt: skip
+_LONGEST = 80
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "less_than_equal": ("at most", "le"),
@@ -88,7 +90,7 @@ def _problem(mistake: _Mistake) -> Problem:
     if kind == "extra_forbidden":
         return _unknown_key(value, path, mistake.model)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _wrong_tag(item, value)
+        return _wrong_tag(item, value, path)
     if kind == "literal_error":
         return _wrong_choice(item, value, path)
     if kind in _EXPECTED:
@@ -102,8 +104,8 @@ def _problem(mistake: _Mistake) -> Problem:
         return Problem(value.position, f"'{_last(path)}' must not be empty")
     if kind == "string_pattern_mismatch":
         return _wrong_form(value, path)
-    message = item["msg"].removeprefix("Value error, ")
-    return Problem(value.position, f"'{_last(path)}': {message}")
+    message, _, hint = item["msg"].removeprefix("Value error, ").partition("; ")
+    return Problem(value.position, f"'{_last(path)}': {_short(message)}", hint or None)
 
 
 def _wrong_type(expected: str, value: Value, path: Path_) -> Problem:
@@ -123,9 +125,9 @@ def _wrong_type(expected: str, value: Value, path: Path_) -> Problem:
 def _wrong_form(value: Value, path: Path_) -> Problem:
     if _last(path) == "threshold":
         hint = "write a comparison, such as '> 100' or '<= 0.05'"
-        return Problem(value.position, f"{value.data!r} is not a comparison", hint)
+        return Problem(value.position, f"{_found(value.data)} is not a comparison", hint)
     hint = "use letters, digits and _, not starting with a digit"
-    return Problem(value.position, f"{value.data!r} is not a name", hint)
+    return Problem(value.position, f"{_found(value.data)} is not a name", hint)
 
 
 def _follow(
@@ -228,25 +230,26 @@ def _unknown_key(value: Value, path: Path_, model: Any) -> Problem:
     return Problem(value.where, f"unknown key '{name}' in {where}{near}", hint)
 
 
-def _wrong_tag(item: Mapping[str, Any], value: Value) -> Problem:
+def _wrong_tag(item: Mapping[str, Any], value: Value, path: Path_) -> Problem:
     context = item.get("ctx", {})
     key = str(context.get("discriminator", "'type'")).strip("'")
     if item["type"] == "union_tag_not_found":
-        return Problem(value.where, f"expected a map with '{key}'")
-    found = str(context.get("tag", ""))
+        return Problem(value.where, f"{_named(path)} lacks the required key '{key}'")
     known = [tag.strip("' ") for tag in str(context.get("expected_tags", "")).split(",")]
     tag = value.entry(key)
-    place = tag.position if tag is not None else value.where
-    words = f"unknown {key} '{found}'{did_you_mean(found, known)}"
-    return Problem(place, words, f"known: {', '.join(known)}")
+    if tag is None or not isinstance(tag.data, str):
+        place, found = (tag.position, tag.data) if tag else (value.where, None)
+        words = f"'{key}' must be text, found {_found(found)}"
+        return Problem(place, words, f"one of: {', '.join(known)}")
+    words = f"unknown {key} {_found(tag.data)}{did_you_mean(tag.data, known)}"
+    return Problem(tag.position, words, f"one of: {', '.join(known)}")
 
 
 def _wrong_choice(item: Mapping[str, Any], value: Value, path: Path_) -> Problem:
     choices = [
         part.strip("' ") for part in item["ctx"]["expected"].replace(" or ", ", ").split(",")
     ]
-    found = repr(value.data) if isinstance(value.data, str) else _found(value.data)
-    words = f"'{_last(path)}' can't be {found}{did_you_mean(str(value.data), choices)}"
+    words = f"'{_last(path)}' can't be {_found(value.data)}{did_you_mean(str(value.data), choices)}"
     return Problem(value.position, words, f"one of: {', '.join(choices)}")
 
 
@@ -258,7 +261,11 @@ def _found(data: Any) -> str:
         return "a list"
     if isinstance(data, bool):
         return "true" if data else "false"
-    return "nothing" if data is None else repr(data)
+    return "nothing" if data is None else _short(repr(data))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _last(path: Path_) -> str:

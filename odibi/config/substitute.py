@@ -14,7 +14,7 @@ from odibi.config.near import nearest
 from odibi.config.problems import Position, Problem
 from odibi.config.secret_values import MIN_LENGTH
 from odibi.config.sources import is_file
-from odibi.config.tree import Value, plain
+from odibi.config.tree import Value
 
 __all__ = ["Substitution", "environment"]
 
@@ -24,6 +24,7 @@ _OFFSET = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+)(?P<unit>[hdwmy])")
 _ASSIGNMENT = re.compile(
     r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*?)\s*"
 )
+MAX_INSERTED = 1_000_000  # characters and values
 _DATES = "now, today, yesterday, tomorrow, start_of_month, end_of_month, start_of_year"
 
 
@@ -53,20 +54,24 @@ def _assignments(text: str) -> Iterator[tuple[str, str]]:
 
 @dataclass(slots=True)
 class Substitution:
-    """Fills placeholders; `secrets` collects what came from the environment."""
+    """Fills placeholders; `secrets` collects what came from the environment, `failed` the places
+    of what could not be filled: there is nothing more to say about those."""
 
     environ: Mapping[str, str]
     now: datetime
     problems: list[Problem]
-    variables: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Value] = field(default_factory=dict)
+    inserted: int = 0
     secrets: set[str] = field(default_factory=set)
+    failed: set[Position] = field(default_factory=set)
 
     def project(self, tree: Value, given: Mapping[str, str]) -> Value:
         """The project with every placeholder filled, `given` over its own variables.
 
         Environments that weren't chosen keep theirs: what they need may be absent here.
         """
-        self.variables.update(given)
+        for name, text in given.items():
+            self.variables[name] = Value(text, tree.position)
         entries = dict(tree.data)
         if "vars" in entries:
             entries["vars"] = self._declared(entries["vars"], given)
@@ -81,9 +86,8 @@ class Substitution:
             return declared
         entries: dict[str, Value] = {}
         for name, value in declared.data.items():
-            known = name in given
-            entries[name] = replace(value, data=given[name]) if known else self.apply(value)
-            self.variables[name] = plain(entries[name])
+            filled = replace(value, data=given[name]) if name in given else self.apply(value)
+            entries[name] = self.variables[name] = filled
         return replace(declared, data=entries)
 
     def apply(self, value: Value) -> Value:
@@ -102,10 +106,32 @@ class Substitution:
         return value
 
     def _filled(self, value: Value) -> Any:
+        """What the text stands for: any data for a placeholder alone, text for one within text."""
         whole = _PLACEHOLDER.fullmatch(value.data)
         if whole is not None:
-            return self._lookup(whole["body"], value)
-        return _PLACEHOLDER.sub(lambda match: _text(self._lookup(match["body"], value)), value.data)
+            return self._counted(self._lookup(whole["body"], value), value)
+        parts: list[str] = []
+        end = 0
+        for match in _PLACEHOLDER.finditer(value.data):
+            found = self._counted(self._lookup(match["body"], value), value)
+            parts += [value.data[end : match.start()], self._text(found, match["body"], value)]
+            end = match.end()
+        return "".join([*parts, value.data[end:]])
+
+    def _counted(self, data: Any, value: Value) -> Any:
+        """The data, unless placeholders have put in too much: they may be nested like aliases."""
+        self.inserted += _size(data)
+        if self.inserted <= MAX_INSERTED:
+            return data
+        return self._problem(value, "placeholders make the project too large", None)
+
+    def _text(self, data: Any, body: str, value: Value) -> str:
+        if isinstance(data, bool):
+            return "true" if data else "false"
+        if isinstance(data, dict | list):
+            kind = "map" if isinstance(data, dict) else "list"
+            return self._problem(value, f"'{body}' is a {kind}: it can't be part of a text", None)
+        return "" if data is None else str(data)
 
     def _lookup(self, body: str, value: Value) -> Any:
         if body.startswith("vars."):
@@ -139,7 +165,7 @@ class Substitution:
 
     def _variable(self, name: str, value: Value) -> Any:
         if name in self.variables:
-            return self.variables[name]
+            return self.variables[name].data
         near = nearest(name, self.variables)
         hint = f"did you mean vars.{near}?" if near else "define it under `vars:` or pass --var"
         return self._problem(value, f"variable '{name}' is not defined", hint)
@@ -156,15 +182,19 @@ class Substitution:
                 f"use {_DATES}, or an offset such as -7d; then, if need be, :%Y-%m-%d",
             )
 
-    def _problem(self, value: Value, message: str, hint: str) -> str:
+    def _problem(self, value: Value, message: str, hint: str | None) -> str:
         self.problems.append(Problem(value.position, message, hint))
+        self.failed |= {value.position, value.where}
         return ""
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
+def _size(data: Any) -> int:
+    """Characters and values in the data."""
+    if isinstance(data, str):
+        return len(data)
+    if isinstance(data, dict):
+        return sum(len(name) + 1 + _size(entry.data) for name, entry in data.items())
+    return sum(1 + _size(item.data) for item in data) if isinstance(data, list) else 1
 
 
 def _moment(expression: str, now: datetime) -> datetime:

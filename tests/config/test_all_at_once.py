@@ -69,7 +69,7 @@ def test_mistakes_of_shape_and_of_meaning_are_reported_together(tmp_path: Path) 
         (
             23,
             18,
-            "'timeout': 'soon' is not a duration; write seconds, or a number with s, m, h, d or w",
+            "'timeout': 'soon' is not a duration",
         ),
         (26, 22, "unknown type 'not_nul' (did you mean 'not_null'?)"),
         (27, 15, "on_fail: quarantine needs validation.quarantine"),
