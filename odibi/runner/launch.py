@@ -124,9 +124,9 @@ def launch(
     Raises LockedError when another run holds the project, UsageError and GraphError before
     anything ran, StateError when the ledger can't be written.
     """
-    ledger = Ledger(loaded.root)
     with acquire(loaded.root, wait=request.wait):
         prepared = prepare(loaded, request)
+        ledger = prepared.ledger
         run_id = request.run_id or ledger.new_run_id()
         run_dir = ledger.run_dir(run_id)
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -138,6 +138,7 @@ def launch(
             log.close()
         state = _final_state(ledger, run_id, recorder)
         _tell(loaded, ledger, run_id, state)
+        ledger.close()
     return RunResult(run_id, outcome.outcome, outcome.exit_code, run_dir, state)
 
 

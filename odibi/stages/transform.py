@@ -66,6 +66,7 @@ def _apply(
 
 def _build(work: Work, label: str, builtin: Builtin, frame: Frame | None) -> Frame:
     """Run a built-in: its SQL over `df`, the node's tables and the targets it continues."""
+    before = dict(work.tables)
     for table, target in builtin.targets().items():
         source = places.target_source(work.facts.loaded, work.node, target)
         if source is not None:
@@ -82,6 +83,7 @@ def _build(work: Work, label: str, builtin: Builtin, frame: Frame | None) -> Fra
     result = work.sql(label, builtin.build(context), frame)
     if (rejected := builtin.rejected(context)) is not None and not work.facts.dry:
         _set_aside(work, builtin, work.sql(f"{label} rejected", rejected, frame))
+    work.tables = before  # a later step must not see this step's targets
     return result
 
 
@@ -91,7 +93,13 @@ def _set_aside(work: Work, builtin: Builtin, frame: Frame) -> None:
     target = places.quarantine_target(
         work.facts.loaded, quarantine, work.facts.write_id(work.node, "rejected")
     )
-    held = work.hold(frame)
+    when = literal(work.facts.started_at.replace(tzinfo=None))
+    held = work.hold(
+        work.session.sql(
+            f"SELECT *, {when} AS _rejected_at, {literal(work.facts.run_id)} AS _source_batch_id FROM df",
+            {"df": frame},
+        )
+    )
     if held.rows:
         query = "SELECT _rejection_reason, count(*) FROM df GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"
         reasons = {str(why): int(n) for why, n in work.session.fetch(query, {"df": held}).rows}

@@ -310,8 +310,9 @@ def _as_nobody(place: Path) -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    for parent in place.parents[:2]:  # pytest keeps its folders to their owner
-        parent.chmod(0o755)
+    for parent in place.parents:  # pytest keeps its folders to their owner
+        if parent.stat().st_mode & 0o005 != 0o005:
+            parent.chmod(0o755)
     os.seteuid(65534)
     try:
         yield
