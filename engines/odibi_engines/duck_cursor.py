@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from odibi.engine import Rows, Schema
+from odibi.engine import Column, Rows, Schema
 from odibi.errors import Cancelled
 
 from .duck_errors import translated
-from .frames import DuckFrame, schema_of
+from .frames import DuckFrame
 from .sql_text import ident
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["MOMENT", "DuckCursor"]
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
+
+_TOO_LONG = 50_000
+"""Characters of SQL above which a frame becomes a view: frames that share inputs would grow without end."""
 
 
 class DuckCursor:
@@ -76,35 +79,47 @@ class DuckCursor:
             ]
         return Rows(tuple(name for name, _ in columns), rows)
 
-    def create(
-        self, kind: str, body: str, *, query: str | None = None, **context: Any
-    ) -> DuckFrame:
-        """A new view or table with the given body."""
+    def lazy(self, body: str, *, query: str | None = None, **context: Any) -> DuckFrame:
+        """A frame of a SELECT that is bound now, so that errors show, and run when somebody needs it."""
+        frame = DuckFrame(f"({body})", self.schema_of(body, **context), query=query)
+        return frame if len(body) < _TOO_LONG else self.view(body, query=query)
+
+    def view(self, body: str, *, query: str | None = None) -> DuckFrame:
+        """A lazy frame that has a name: its body may be replaced, and is written out only once."""
         relation = self.engine.new_relation()
-        if kind == "TEMP VIEW":  # over a registered Arrow table, which only this session sees
-            relation = relation.replace("odibi.", "odibi_")
-        rows = self.run(f"CREATE {kind} {relation} AS {body}", **context)
-        if kind != "TABLE":
-            return DuckFrame(relation, self.schema_of(relation), query=query)
-        # A dynamic PIVOT runs as several statements, the last of which doesn't tell its rows.
-        counted = rows or self.run(f"SELECT count(*) FROM {relation}")
-        return self.table(relation, int(counted[0][0]), query=query)
+        self.run(f"CREATE VIEW {relation} AS {body}")
+        return DuckFrame(relation, self.schema_of(f"FROM {relation}"), query=query)
+
+    def create(self, body: str, *, query: str | None = None, **context: Any) -> DuckFrame:
+        """A held frame of a SELECT's rows."""
+        relation = self.engine.new_relation()
+        rows = self.run(f"CREATE TABLE {relation} AS {body}", **context)
+        return self.table(relation, int(rows[0][0]), query=query)
 
     def table(self, relation: str, rows: int, **made: Any) -> DuckFrame:
         """The frame of a table that this session made."""
-        frame = DuckFrame(relation, self.schema_of(relation), rows=rows, held=True, **made)
+        schema = self.schema_of(f"FROM {relation}")
+        frame = DuckFrame(relation, schema, rows=rows, held=True, **made)
         self.engine.owned(frame, [relation])
         return frame
 
-    def schema_of(self, relation: str) -> Schema:
-        """The columns of a view or table that this session sees."""
-        return schema_of(self.raw.table(relation))
+    def schema_of(self, body: str, **context: Any) -> Schema:
+        """The columns of a SELECT, without running it."""
+        if self.cancelled:
+            raise Cancelled
+        try:
+            relation = self.raw.sql(body)
+            names, types = relation.columns, relation.types
+        except duckdb.Error:
+            self.run(f"DESCRIBE {body}", **context)  # fails as well, and says in which line
+            raise
+        return tuple(Column(name, str(type_)) for name, type_ in zip(names, types, strict=True))
 
     def keep(self, arrow: Any) -> DuckFrame:
         """An Arrow table or reader as a table of the database."""
         self.raw.register("odibi_arrow", arrow)
         try:
-            return self.create("TABLE", "FROM odibi_arrow")
+            return self.create("FROM odibi_arrow")
         finally:
             self.raw.unregister("odibi_arrow")
 

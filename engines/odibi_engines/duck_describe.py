@@ -45,8 +45,8 @@ def describe(
 def _sample_place(frame: DuckFrame, files: Sequence[Path], parquet: Sequence[Path]) -> str | None:
     """What follows FROM where rows can be had without computing them; None when nowhere."""
     if parquet:
-        body, _ = parquet_scan(Source(format="parquet", path=parquet[0], files=tuple(parquet)))
-        return body.removeprefix("FROM ")
+        scan, _ = parquet_scan(Source(format="parquet", path=parquet[0], files=tuple(parquet)))
+        return scan
     if frame.rows is not None:
         return frame.relation
     return _text_scan(files[0]) if files else None

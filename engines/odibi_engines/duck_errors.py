@@ -24,13 +24,13 @@ def translated(
     error: duckdb.Error,
     *,
     sql: str | None = None,
-    line_offset: int = 0,
+    line_offset: int | None = None,
     columns: Iterable[str] = (),
     tables: Iterable[str] = (),
 ) -> OdibiError:
     """The EngineError (or Cancelled) that says what DuckDB said.
 
-    `line_offset` lines of ours precede the user's `sql`; `columns` and `tables` are the names that
+    `line_offset` lines of ours precede the user's `sql` (None when it isn't in the statement); `columns` and `tables` are the names that
     the user could have meant.
     """
     if isinstance(error, duckdb.InterruptException):
@@ -40,7 +40,7 @@ def translated(
     message = _CLASS.sub("", text[: place.start()] if place else text).strip()
     hint = _hint(message, list(columns), list(tables))
     message = _SUGGESTION.sub("", message).strip()
-    if place is not None and sql is not None and (line := int(place[1]) - line_offset) > 0:
+    if place is not None and line_offset is not None and (line := int(place[1]) - line_offset) > 0:
         message += f" (line {line} of the SQL)"
     return EngineError(message, hint=hint, sql=sql)
 

@@ -83,10 +83,13 @@ class DuckSession:
         return self.sql(f"SELECT * REPLACE ({casts}) FROM df", {"df": frame})
 
     def _read_parquet(self, source: Source) -> DuckFrame:
-        body, files = parquet_scan(source)
-        frame = self.cursor.create("VIEW", body, query=body)
-        count = f"SELECT sum(num_rows) FROM parquet_file_metadata({file_list(files)})"
-        frame.rows = int(self.cursor.run(count)[0][0])
+        scan, files = parquet_scan(source)
+        known = self.engine.known_file(source)
+        if known is not None:
+            return DuckFrame(scan, known.schema, rows=known.rows, query=f"FROM {scan}")
+        frame = DuckFrame(scan, self.cursor.schema_of(f"FROM {scan}"), query=f"FROM {scan}")
+        count = f"SELECT num_rows FROM parquet_file_metadata({file_list(files)})"
+        frame.rows = sum(row[0] for row in self.cursor.run(count))
         return frame
 
     def _read_delta(self, source: Source) -> DuckFrame:
@@ -95,7 +98,7 @@ class DuckSession:
         table = delta.open_table(source)
         body = delta.parquet_query(table)
         if body is not None:
-            frame = self.cursor.create("VIEW", body, query=body)
+            frame = self.cursor.lazy(body, query=body)
             if [column.name for column in frame.schema] == delta.column_names(table):
                 return frame
         frame = self.cursor.keep(delta.rows(table))
@@ -122,20 +125,12 @@ class DuckSession:
         if sample is not None:
             return sample
         text = self.texts.streamable(query, named)
-        context = _context(query, named, tables)
-        kind = "TEMP VIEW" if any(frame.private for frame in named.values()) else "VIEW"
-        try:
-            frame = self.cursor.create(kind, _body(query, named), query=query, **context)
-        except EngineError as error:
-            if "cannot be used in views" not in error.message:
-                raise
-            # PIVOT without a list of values: its columns depend on the rows, so it is computed now.
-            self.texts.keep_all(list(named.values()))
-            text, kind = None, "TABLE"
-            frame = self.cursor.create(kind, _body(query, named), query=query, **context)
+        body, context = _bound(query, named, tables)
+        frame = self.cursor.lazy(body, query=query, **context)
         if any(column.type in write_plan.TOO_WIDE for column in frame.schema):
-            body = write_plan.storable(frame.relation, frame.schema)
-            frame = self.cursor.create(kind, body, query=query, **context)
+            frame = self.cursor.lazy(
+                write_plan.storable(frame.relation, frame.schema), query=query, **context
+            )
         frame.inputs, frame.text = named, text
         return frame
 
@@ -143,11 +138,12 @@ class DuckSession:
         query = trimmed(query)
         named = _named(query, tables)
         self.texts.keep_all(list(named.values()))
-        return self.cursor.fetch(_body(query, named), _context(query, named, tables))
+        body, context = _bound(query, named, tables)
+        return self.cursor.fetch(body, context)
 
     def execute(self, statement: str) -> None:
         self.cursor.statements.append(statement)
-        self.cursor.run(statement, sql=statement)
+        self.cursor.run(statement, sql=statement, line_offset=0)
 
     def hold(self, frame: Frame) -> Frame:
         return self._hold(duck(frame))
@@ -209,7 +205,7 @@ class DuckSession:
 
     def relation_of(self, frame: DuckFrame) -> Any:
         """The frame as a DuckDB relation on this session's cursor."""
-        return self.cursor.raw.table(frame.relation)
+        return self.cursor.raw.sql(f"FROM {frame.relation}")
 
     # Writing and describing
 
@@ -269,13 +265,10 @@ def _named(query: str, tables: Mapping[str, Frame]) -> dict[str, DuckFrame]:
     return {name: duck(frame) for name, frame in tables.items() if mentions(query, name)}
 
 
-def _body(query: str, named: Mapping[str, DuckFrame]) -> str:
-    return wrapped(query, {name: frame.relation for name, frame in named.items()})
-
-
-def _context(
+def _bound(
     query: str, named: Mapping[str, DuckFrame], tables: Mapping[str, Frame]
-) -> dict[str, Any]:
-    """What an error message about the query needs to know."""
+) -> tuple[str, dict[str, Any]]:
+    """The query over its frames, and what an error message about it needs to know."""
+    body, lines = wrapped(query, {name: frame.relation for name, frame in named.items()})
     columns = [column.name for frame in named.values() for column in frame.schema]
-    return {"sql": query, "line_offset": 1, "columns": columns, "tables": list(tables)}
+    return body, {"sql": query, "line_offset": lines, "columns": columns, "tables": list(tables)}

@@ -13,6 +13,7 @@ from odibi.errors import Cancelled, EngineError
 from . import publish, write_plan
 from .duck_cursor import DuckCursor
 from .frames import DuckFrame, duck, expanded
+from .parquet_read import parquet_scan
 from .sql_text import columns_map, file_list, ident, literal
 from .text_sources import TextSources
 
@@ -53,17 +54,15 @@ class Writer:
         if not any(column.type in write_plan.TOO_WIDE for column in batch.schema):
             return batch
         body = write_plan.storable(batch.relation, batch.schema)
-        stored = self.cursor.create(
-            "TEMP VIEW" if batch.private else "VIEW", body, query=batch.query
-        )
-        stored.inputs, stored.text = {**batch.inputs, "": batch}, batch.text
+        stored = self.cursor.lazy(body, query=batch.query)
+        stored.inputs, stored.text = {**batch.inputs, "batch": batch}, batch.text
         return stored
 
     def _unique_batch(self, batch: DuckFrame, target: Target) -> DuckFrame:
         """The held batch with one row a key, where the mode asks for it."""
         if target.mode == "append_once":
             first = write_plan.first_per_key(batch.relation, target.keys)
-            return self.cursor.create("TABLE", first, query=batch.query)
+            return self.cursor.create(first, query=batch.query)
         if target.mode in ("upsert", "merge"):
             found = self.cursor.run(write_plan.duplicate_key(batch.relation, target.keys))
             if found:
@@ -97,7 +96,7 @@ class Writer:
             rows = self._copy(f"FROM {batch.relation}", batch, target, staging, ids)
             self._finish(staging, target, ids, batch.schema)
         self._tell(target, f"{expanded(batch)}", ids)
-        return Staged(target, staging, rows, self._staged_frame(staging, target))
+        return Staged(target, staging, rows, self._staged_frame(staging, target, batch, rows))
 
     def _stage_change(self, batch: DuckFrame, target: Target) -> Staged:
         """Stage the table as it will be after the write: what is there, changed by the held batch."""
@@ -172,11 +171,17 @@ class Writer:
             )
         publish.durable(staging)
 
-    def _staged_frame(self, staging: Path, target: Target) -> DuckFrame | None:
+    def _staged_frame(
+        self, staging: Path, target: Target, batch: DuckFrame, rows: int
+    ) -> DuckFrame | None:
+        """The staged rows, where the format brings them back as they were."""
         if target.format != "parquet":
             return None
         source = Source(format="parquet", path=staging, files=tuple(publish.data_files(staging)))
-        return self.read(source)
+        if target.partition_by or not write_plan.kept_types(batch.schema):
+            return self.read(source)
+        scan, _ = parquet_scan(source)
+        return DuckFrame(scan, batch.schema, rows=rows, query=f"FROM {scan}")
 
     def _is_folder_append(self, target: Target, batch: DuckFrame) -> bool:
         """Whether new files can simply join those of a partitioned table."""
@@ -212,7 +217,7 @@ class Writer:
         scan, guess = _own_text(target)
         found = self.cursor.run(f"DESCRIBE FROM {guess}")
         columns = columns_map({name: types.get(name, guessed) for name, guessed, *_ in found})
-        return self.cursor.create("VIEW", f"FROM {scan}, columns={columns})")
+        return self.cursor.lazy(f"FROM {scan}, columns={columns})")
 
     def commit(self, staged: Staged) -> Written:
         target = staged.target
@@ -221,6 +226,12 @@ class Writer:
                 return self._commit_delta(staged)
             assert staged.staging is not None
             files, size = self._publish(staged.staging, target)
+            if (
+                target.format == "parquet"
+                and isinstance(staged.frame, DuckFrame)
+                and len(files) == 1
+            ):
+                self._remember(target, staged.frame)
         finally:
             self._unlock(target.path)
         return Written(rows=staged.rows, bytes=size, files=files)
@@ -237,6 +248,11 @@ class Writer:
         publish.clean(target)
         files = (target.path,) if names is None else tuple(target.path / name for name in names)
         return files, sum(file.stat().st_size for file in files)
+
+    def _remember(self, target: Target, frame: DuckFrame) -> None:
+        """Spare the next reader of a file just written a look at its footer."""
+        if target.mode == "overwrite" and not target.partition_by:
+            self.cursor.engine.remember_file(target.path, frame.schema, frame.rows or 0)
 
     def _commit_delta(self, staged: Staged) -> Written:
         from . import delta  # needs an optional package

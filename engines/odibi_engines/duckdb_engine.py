@@ -10,12 +10,13 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from odibi.engine import Frame, Target
+from odibi.engine import Frame, Schema, Source, Target
 from odibi.errors import EngineError
 
 from . import publish
@@ -24,6 +25,16 @@ from .frames import DuckFrame
 from .sql_text import file_list
 
 __all__ = ["DuckDBEngine"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A Parquet file that this run wrote; `identity` changes when anybody writes to its place."""
+
+    identity: tuple[int, int, int]
+    schema: Schema
+    rows: int
+
 
 _MEMORY = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
 _MEMORY_SHARE = 0.6
@@ -52,6 +63,7 @@ class DuckDBEngine:
         self._guard = threading.Lock()
         self._closed = False
         self._unused: deque[str] = deque()
+        self._files: dict[Path, KnownFile] = {}
         self._connection = duckdb.connect(":memory:", config=self._config(threads, memory_limit))
         self._connection.execute("CREATE SCHEMA odibi")
         self._questions = self._connection.cursor()
@@ -70,6 +82,7 @@ class DuckDBEngine:
             "preserve_insertion_order": False,
             "TimeZone": "UTC",
             "autoinstall_known_extensions": False,
+            "python_enable_replacements": False,  # a table name never means a variable of ours
         }
 
     def session(self, name: str) -> DuckSession:
@@ -95,6 +108,15 @@ class DuckDBEngine:
         if target.format == "parquet":
             return target.path.is_file() and target.write_id in self.parquet_write_ids(target.path)
         return publish.side_note_says(target)
+
+    def remember_file(self, path: Path, schema: Schema, rows: int) -> None:
+        """Note what a Parquet file just written holds, for as long as it stays the same file."""
+        self._files[path] = KnownFile(_identity(path), schema, rows)
+
+    def known_file(self, source: Source) -> KnownFile | None:
+        """What is known of the only file of a source, if that is the file which was written."""
+        known = self._files.get(source.files[0]) if len(source.files) == 1 else None
+        return known if known is not None and known.identity == _identity(source.files[0]) else None
 
     def parquet_write_ids(self, file: Path) -> list[str]:
         """The write ids in a Parquet file's footer, newest last. Raises EngineError when it isn't one."""
@@ -136,6 +158,11 @@ class DuckDBEngine:
             self._closed = True
             self._connection.close()
             shutil.rmtree(self.work_dir / "spill", ignore_errors=True)
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _processors() -> int:

@@ -1,4 +1,4 @@
-"""DuckDB frames: views and tables of one in-memory database that all sessions of a run share."""
+"""DuckDB frames: SELECTs not yet run, and tables of one in-memory database that all sessions share."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 from odibi.engine import Frame, Schema
 from odibi.errors import EngineError
 
+from .sql_text import ident
 from .text_read import TextRead
 
-__all__ = ["DuckFrame", "duck", "expanded", "schema_of"]
+__all__ = ["DuckFrame", "duck", "expanded"]
 
 _EXPANDED_LIMIT = 20_000
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class DuckFrame:
-    """A view (lazy) or table (held) named `relation`.
+    """What follows FROM in `relation`: a table (held), or a file scan, subquery or view (lazy).
 
     `query` and `inputs` say how it is made, in the user's words; `text` is the text source below it
-    whose rows are not in memory yet. A view's inputs live as long as the view; a table is dropped
-    some time after the last frame that leads to it is gone.
+    whose rows are not in memory yet. A lazy frame keeps its inputs alive; a table is dropped some time
+    after the last frame that leads to it is gone.
     """
 
     relation: str
@@ -32,11 +33,6 @@ class DuckFrame:
     text: TextRead | None = None
     held: bool = False
     used: bool = False
-
-    @property
-    def private(self) -> bool:
-        """Whether only the session that made it sees the relation (a registered Arrow table)."""
-        return "." not in self.relation
 
     @property
     def streams(self) -> bool:
@@ -51,14 +47,6 @@ def duck(frame: Frame) -> DuckFrame:
     return frame
 
 
-def schema_of(relation: object) -> Schema:
-    """Columns of a DuckDB relation."""
-    from odibi.engine import Column
-
-    names, types = relation.columns, relation.types  # type: ignore[attr-defined]
-    return tuple(Column(name, str(type_)) for name, type_ in zip(names, types, strict=True))
-
-
 def expanded(frame: DuckFrame) -> str:
     """The frame's SQL with its inputs written out, as far as it stays readable."""
     text = _expanded(frame)
@@ -70,5 +58,7 @@ def _expanded(frame: DuckFrame) -> str:
         return f"FROM {frame.relation}"
     if not frame.inputs:
         return frame.query
-    bound = ",\n".join(f"{name} AS (\n{_expanded(part)}\n)" for name, part in frame.inputs.items())
+    bound = ",\n".join(
+        f"{ident(name)} AS (\n{_expanded(part)}\n)" for name, part in frame.inputs.items()
+    )
     return f"WITH {bound}\nSELECT * FROM (\n{frame.query}\n)"

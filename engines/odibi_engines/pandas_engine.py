@@ -105,18 +105,14 @@ class PandasSession:
         known = self._pandas(frame)
         name = f"odibi_pandas_{next(self._numbers)}"
         self._duck.cursor.raw.register(name, _arrow(known.data))
+        found = self._duck.cursor.schema_of(f"FROM {name}")
         casts = [
             f"{ident(column.name)}::{column.type} AS {ident(column.name)}"
-            for column, found in zip(known.schema, self._duck.cursor.schema_of(name), strict=True)
-            if column.type != found.type
+            for column, arrow in zip(known.schema, found, strict=True)
+            if column.type != arrow.type
         ]
-        if casts:
-            typed = f"{name}_typed"
-            self._duck.cursor.run(
-                f"CREATE TEMP VIEW {typed} AS SELECT * REPLACE ({', '.join(casts)}) FROM {name}"
-            )
-            name = typed
-        return DuckFrame(name, known.schema, rows=known.rows, query="FROM df")
+        place = f"(SELECT * REPLACE ({', '.join(casts)}) FROM {name})" if casts else name
+        return DuckFrame(place, known.schema, rows=known.rows, query="FROM df")
 
     def _relations(self, query: str, tables: Mapping[str, Frame]) -> dict[str, Frame]:
         """Frames that the query names as relations; the others only lend their names to messages."""

@@ -20,7 +20,7 @@ _IGNORED = {
 
 
 def parquet_scan(source: Source) -> tuple[str, list[Path]]:
-    """The SELECT over the source's files, and the files. Raises EngineError when there are none."""
+    """The scan of the source's files, and the files. Raises EngineError when there are none."""
     files = list(source.files) or data_files(source.path)
     if not files:
         raise EngineError(f"no Parquet file at {source.path.name}", hint=f"looked in {source.path}")
@@ -34,7 +34,7 @@ def parquet_scan(source: Source) -> tuple[str, list[Path]]:
         arguments.append(f"hive_partitioning=true{_hive_types(source)}")
     else:
         arguments.append("hive_partitioning=false")
-    return f"FROM read_parquet({', '.join(arguments)})", files
+    return f"read_parquet({', '.join(arguments)})", files
 
 
 def _hive_types(source: Source) -> str:

@@ -60,20 +60,33 @@ def _staging_folder(target: Target) -> Path:
 def make_staging(target: Target) -> Path:
     """An empty staging place; what an earlier attempt left there is removed."""
     folder = _staging_folder(target)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        shutil.rmtree(folder)
+        folder.mkdir(parents=True)
     return folder / target.path.name
 
 
 def clean(target: Target) -> None:
     """Remove the write's staging place, and the folder of staging places when it was the last."""
     folder = _staging_folder(target)
-    shutil.rmtree(folder, ignore_errors=True)
+    if not _removed(folder):
+        shutil.rmtree(folder)
+    _removed(folder.parent)
+
+
+def _removed(folder: Path) -> bool:
+    """Remove the folder if it is empty (or gone already): the usual case, and the cheap one."""
     try:
-        folder.parent.rmdir()
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.ENOENT, errno.EEXIST):
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
+        return False
+    return True
 
 
 def data_files(path: Path) -> list[Path]:

@@ -54,15 +54,14 @@ def mentions(query: str, name: str) -> int:
     return len(_word(name).findall(query))
 
 
-def wrapped(query: str, tables: Mapping[str, str]) -> str:
-    """The query with its table names bound to relations, on the line after the first.
+def wrapped(query: str, tables: Mapping[str, str]) -> tuple[str, int]:
+    """The query with its table names bound to relations, and the number of lines before it.
 
-    The user's text stays untouched between two newlines, so a trailing comment can't swallow the
-    bracket and an error's line number is off by exactly one.
+    `tables` maps names to what follows FROM. The user's text stays untouched between two newlines, so
+    a trailing comment can't swallow the bracket.
     """
-    if not tables:
-        return f"SELECT * FROM (\n{query}\n)"
     bound = ", ".join(
-        f"{ident(name)} AS NOT MATERIALIZED (FROM {relation})" for name, relation in tables.items()
+        f"{ident(name)} AS NOT MATERIALIZED (FROM {place})" for name, place in tables.items()
     )
-    return f"WITH {bound} SELECT * FROM (\n{query}\n)"
+    head = f"{f'WITH {bound} ' if bound else ''}SELECT * FROM (\n"
+    return f"{head}{query}\n)", head.count("\n")

@@ -64,7 +64,8 @@ class TextSources:
         except duckdb.Error as error:
             raise translated(error) from None
         empty = isinstance(plan, NoRows)
-        frame = self.cursor.create("TABLE" if empty else "VIEW", plan.query, query=plan.query)
+        make = self.cursor.create if empty else self.cursor.view
+        frame = make(plan.query, query=plan.query)
         text = TextRead(source, plan, frame.relation, counted=empty)
         self.texts.append(text)
         frame.text = None if empty else text
@@ -176,9 +177,7 @@ class TextSources:
             return None
         text = frame.text
         text.plan.clear()
-        sample = self.cursor.create(
-            "TABLE", query.replace("FROM df", f"FROM {frame.relation}"), query=query
-        )
+        sample = self.cursor.create(query.replace("FROM df", f"FROM {frame.relation}"), query=query)
         text.plan.clear()
         if not text.counted:
             text.read, text.counted = sample.rows or 0, True

@@ -22,6 +22,7 @@ __all__ = [
     "duplicate_key",
     "equal_keys",
     "first_per_key",
+    "kept_types",
     "partition_options",
     "storable",
 ]
@@ -103,6 +104,17 @@ def storable(relation: str, schema: Schema) -> str:
         return f"SELECT * FROM {relation}"
     casts = ", ".join(f"{ident(name)}::BIGINT AS {ident(name)}" for name in wide)
     return f"SELECT * REPLACE ({casts}) FROM {relation}"
+
+
+_KEPT = {
+    "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "DOUBLE", "FLOAT",
+    "VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "BLOB", "UUID", "JSON",
+}  # fmt: skip
+
+
+def kept_types(schema: Schema) -> bool:
+    """Whether Parquet surely brings every column back with the type it has."""
+    return all(column.type in _KEPT or column.type.startswith("DECIMAL(") for column in schema)
 
 
 def check_partitions(target: Target, schema: Schema) -> None:
