@@ -33,7 +33,15 @@ class Duck:
         return tuple(Column(row[0], row[1]) for row in rows)
 
     def fetch(self, query: str) -> Rows:
+        """All rows; moments come as text, for which DuckDB needs no further package (pytz)."""
         relation = self.con.sql(f"SELECT * FROM (\n{query}\n)")
+        moments = [
+            f"CAST({ident(name)} AS VARCHAR) AS {ident(name)}"
+            for name, kind in zip(relation.columns, relation.types, strict=True)
+            if str(kind) == "TIMESTAMP WITH TIME ZONE"
+        ]
+        if moments:
+            relation = relation.project(f"* REPLACE ({', '.join(moments)})")
         return Rows(tuple(relation.columns), relation.fetchall())
 
     def context(self, tables: Mapping[str, Any] = {}, run_at: datetime = RUN_AT) -> BuildContext:
