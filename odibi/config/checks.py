@@ -205,17 +205,19 @@ class _Checker:
         if read.connection is None and read.format != "simulation":
             self.problem(path, "a source needs a connection")
         self.connection(read.connection, (*path, "connection"))
-        self.source_format(read, path)
+        if read.bad_lines is not None and read.bad_lines.connection is not None:
+            self.stored(read.bad_lines.connection, (*path, "bad_lines", "connection"))
         self.file(read.sql_file, (*path, "sql_file"))
         self.declared_columns(read, (*path, "options", "columns"))
+        if self.is_stand_in((*path, "format")):
+            return
+        self.source_format(read, path)
         if read.format == "sql":
             given = [k for k in ("table", "query", "sql_file") if getattr(read, k) is not None]
             if len(given) != 1:
                 self.problem(path, "a database source has exactly one of table, query, sql_file")
         elif read.format != "simulation":
             self.one_place(read, path)
-        if read.bad_lines is not None and read.bad_lines.connection is not None:
-            self.stored(read.bad_lines.connection, (*path, "bad_lines", "connection"))
 
     def source_format(self, read: ReadConfig, path: Path_) -> None:
         """Databases are read as `sql`, folders are not."""

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from odibi.config.checks import check
 from odibi.config.problems import ConfigError, Position, Problem
 from odibi.config.project import ProjectConfig
 from odibi.config.repair import repaired
 from odibi.config.secret_values import secret_values
-from odibi.config.shape import problems_of
+from odibi.config.shape import shaped
 from odibi.config.sources import Sources
 from odibi.config.substitute import Substitution, environment
 from odibi.config.tree import Path_, Value, plain
@@ -79,34 +77,30 @@ def load(
     substitution = Substitution(known, datetime.now(UTC), problems)
     tree = written_out(substitution.project(tree, variables or {}), problems)
     secrets = Redactor([*substitution.secrets, *secret_values(tree)])
-    positions, warnings, said = Positions(tree), list[Problem](), len(problems)
-    project = _checked(tree, positions, problems, warnings, transformers)
+    warnings, said = list[Problem](), len(problems)
+    positions, project = _checked(tree, problems, warnings, transformers)
     problems[said:] = [p for p in problems[said:] if p.position not in substitution.failed]
     if problems or project is None:
         raise ConfigError(_shown(problems, secrets))
-    return Loaded(
-        project, path, path.parent, positions, secrets, _shown(warnings, secrets), sources.files
-    )
+    warnings = _shown(warnings, secrets)
+    return Loaded(project, path, path.parent, positions, secrets, warnings, sources.files)
 
 
 def _checked(
     tree: Value,
-    positions: Positions,
     problems: list[Problem],
     warnings: list[Problem],
     transformers: Collection[str] | None,
-) -> ProjectConfig | None:
+) -> tuple[Positions, ProjectConfig | None]:
     """The project, or as much of it as can be made out; what is wrong goes to `problems`."""
+    tree, project, error = shaped(tree, problems)
     stand_ins: set[Path_] = set()
-    project: ProjectConfig | None
-    try:
-        project = ProjectConfig.model_validate(plain(tree))
-    except ValidationError as error:
-        problems += problems_of(error, tree)
-        project, stand_ins = repaired(plain(tree))
+    if error is not None:
+        project, stand_ins = repaired(plain(tree), error)
+    positions = Positions(tree)
     if project is not None:
         check(project, positions, problems, warnings, transformers, stand_ins)
-    return project
+    return positions, project
 
 
 def _shown(problems: list[Problem], secrets: Redactor) -> list[Problem]:

@@ -5,6 +5,7 @@ The repaired project is only looked at, never run; nothing is reported about the
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,26 +30,46 @@ _STAND_INS: dict[str, Any] = {
 _HARMLESS_TEST = {"type": "row_count"}
 
 
-def repaired(data: Any) -> tuple[ProjectConfig | None, set[Path_]]:
-    """The project with stand-ins, and their paths; None when too much is wrong. Changes `data`."""
+def repaired(data: Any, error: ValidationError) -> tuple[ProjectConfig | None, set[Path_]]:
+    """The project with stand-ins for what `error` is about, and their paths; changes `data`.
+
+    None when too much is wrong.
+    """
     touched: set[Path_] = set()
     for _ in range(_ROUNDS):
+        wrong = {_wrong(item, data, touched) for item in error.errors(include_url=False)}
+        _mend_all(data, wrong)
+        touched |= {path for path, _ in wrong}
         try:
             return ProjectConfig.model_validate(data), touched
-        except ValidationError as error:
-            for item in error.errors(include_url=False):
-                _mend(data, item, touched)
+        except ValidationError as again:
+            error = again
     return None, touched
 
 
-def _mend(data: Any, item: Any, touched: set[Path_]) -> None:
-    missing = item["type"] == "missing"
-    path = _path(item["loc"][:-1] if missing else item["loc"], data)
-    if missing:
-        path = (*path, item["loc"][-1])
-    if not path:
-        return
-    touched.add(path)
+def _wrong(item: Any, data: Any, touched: set[Path_]) -> tuple[Path_, bool]:
+    """The path of what an error is about, and whether nothing is there.
+
+    Where a stand-in is wrong as well, what is around it has to go.
+    """
+    if item["type"] == "missing":
+        return (*_path(item["loc"][:-1], data), item["loc"][-1]), True
+    path = _path(item["loc"], data)
+    while path in touched:
+        path = path[:-1]
+    return path, False
+
+
+def _mend_all(data: Any, wrong: Set[tuple[Path_, bool]]) -> None:
+    """From the outside in: below what goes there is nothing left to mend."""
+    mended: set[Path_] = set()
+    for path, missing in sorted(wrong, key=lambda entry: len(entry[0])):
+        if path and not any(path[:n] in mended for n in range(1, len(path) + 1)):
+            mended.add(path)
+            _mend(data, path, missing)
+
+
+def _mend(data: Any, path: Path_, missing: bool) -> None:
     holder = _at(data, path[:-1])
     step = path[-1]
     if missing and isinstance(holder, dict):

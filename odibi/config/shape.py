@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel, Tag, ValidationError
 
-from odibi.config.near import did_you_mean
+from odibi.config.near import did_you_mean, nearest
 from odibi.config.problems import Problem
 from odibi.config.project import ProjectConfig
-from odibi.config.tree import Path_, Value
+from odibi.config.tree import Path_, Value, plain, renamed
 from odibi.config.unsupported import KEYS
 
-__all__ = ["problems_of"]
+__all__ = ["shaped"]
 
 _MEANT = {
     "source": "read", "sink": "write", "target": "write", "outputs": "write", "output": "write",
@@ -38,14 +38,68 @@ _BOUNDS = {
 }
 
 
-def problems_of(error: ValidationError, tree: Value) -> list[Problem]:
+def shaped(
+    tree: Value, problems: list[Problem]
+) -> tuple[Value, ProjectConfig | None, ValidationError | None]:
+    """The tree read as a project, or the error that keeps it from being one.
+
+    A mistyped key is reported and then read as the one that was meant, so that what stands below
+    it is checked as well; the tree that comes back has such keys put right.
+    """
+    guessed: set[Path_] = set()
+    while True:
+        try:
+            return tree, ProjectConfig.model_validate(plain(tree)), None
+        except ValidationError as error:
+            mistakes = [_Mistake.of(dict(item), tree) for item in error.errors(include_url=False)]
+            slips = [(mistake, slip) for mistake in mistakes if (slip := _slip(mistake, tree))]
+            if not slips:
+                problems += _problems([m for m in mistakes if m.path not in guessed])
+                return tree, None, error
+        for mistake, (path, right) in slips:
+            problems.append(_problem(mistake))
+            tree = renamed(tree, path, right)
+            guessed.add((*path[:-1], right))
+
+
+def _slip(mistake: _Mistake, tree: Value) -> tuple[Path_, str] | None:
+    """The path of a key that is only mistyped, and the key that was meant."""
+    holder, right = mistake.path, "type"
+    if mistake.kind == "extra_forbidden":
+        *above, wrong = mistake.path
+        holder, right = tuple(above), _meant(str(wrong), mistake.model) or ""
+        if not _surely_meant(str(wrong), right, mistake.model):
+            return None
+    elif mistake.kind == "union_tag_not_found" and isinstance(mistake.value.data, dict):
+        wrong = nearest(right, mistake.value.data) or ""
+    else:
+        return None
+    found = tree
+    for step in holder:
+        found = found.entry(step) or found
+    return None if not wrong or right in found.data else ((*holder, wrong), right)
+
+
+def _surely_meant(wrong: str, right: str, model: Any) -> bool:
+    """Whether the one key may be read as the other: very like it, or a required one is missing."""
+    if not right or wrong == "sql":  # a text where steps are expected
+        return False
+    required = any(
+        right == (info.alias or name) and info.is_required()
+        for option, _ in _members(model)
+        if _is_model(option)
+        for name, info in option.model_fields.items()
+    )
+    return required or nearest(wrong, [right], cutoff=0.8) is not None
+
+
+def _problems(mistakes: list[_Mistake]) -> list[Problem]:
     """One problem per mistake, where it stands in the YAML."""
-    mistakes: dict[Path_ | None, list[_Mistake]] = {}
-    for item in error.errors(include_url=False):
-        mistake = _Mistake.of(dict(item), tree)
-        mistakes.setdefault(mistake.union, []).append(mistake)
-    alone = mistakes.pop(None, [])
-    return [*map(_problem, alone), *(p for group in mistakes.values() for p in _of_union(group))]
+    unions: dict[Path_ | None, list[_Mistake]] = {}
+    for mistake in mistakes:
+        unions.setdefault(mistake.union, []).append(mistake)
+    alone = unions.pop(None, [])
+    return [*map(_problem, alone), *(p for group in unions.values() for p in _of_union(group))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +131,11 @@ def _of_union(group: list[_Mistake]) -> list[Problem]:
     if inner:
         return [_problem(mistake) for mistake in inner]
     value = group[0].value
-    expected = " or ".join(dict.fromkeys(_EXPECTED[mistake.kind] for mistake in group))
-    return [
-        Problem(value.position, f"'{_last(at)}' must be {expected}, found {_found(value.data)}")
-    ]
+    expected = dict.fromkeys(_EXPECTED[mistake.kind] for mistake in group)
+    if "a number" in expected:
+        expected.pop("a whole number", None)
+    words = f"'{_last(at)}' must be {' or '.join(expected)}, found {_found(value.data)}"
+    return [Problem(value.position, words)]
 
 
 def _problem(mistake: _Mistake) -> Problem:
@@ -210,30 +265,40 @@ def _is_model(option: Any) -> bool:
 
 
 def _keys(model: Any) -> list[str]:
-    return [
+    keys = [
         info.alias or name
         for option, _ in _members(model)
         if _is_model(option)
         for name, info in option.model_fields.items()
     ]
+    return [*keys, "pattern"] if "transformer" in keys else keys
+
+
+def _meant(name: str, model: Any) -> str | None:
+    """The key that was probably meant by an unknown one."""
+    known = _keys(model)
+    return meant if (meant := _MEANT.get(name)) in known else nearest(name, known)
 
 
 def _unknown_key(value: Value, path: Path_, model: Any) -> Problem:
     name = str(path[-1])
     where = _named(path[:-1])
-    known = _keys(model)
     if name in KEYS:
         return Problem(value.where, f"'{name}' in {where}: {KEYS[name]}")
-    meant = _MEANT.get(name)
-    near = f" (did you mean '{meant}'?)" if meant in known else did_you_mean(name, known)
-    hint = None if near else f"known keys: {', '.join(sorted(known))}"
-    return Problem(value.where, f"unknown key '{name}' in {where}{near}", hint)
+    if (meant := _meant(name, model)) is not None:
+        return Problem(value.where, f"unknown key '{name}' in {where} (did you mean '{meant}'?)")
+    hint = f"known keys: {', '.join(sorted(_keys(model)))}"
+    return Problem(value.where, f"unknown key '{name}' in {where}", hint)
 
 
 def _wrong_tag(item: Mapping[str, Any], value: Value, path: Path_) -> Problem:
     context = item.get("ctx", {})
     key = str(context.get("discriminator", "'type'")).strip("'")
     if item["type"] == "union_tag_not_found":
+        wrong = nearest(key, value.data)
+        if wrong is not None:
+            words = f"unknown key '{wrong}' in {_named(path)} (did you mean '{key}'?)"
+            return Problem(value.data[wrong].where, words)
         return Problem(value.where, f"{_named(path)} lacks the required key '{key}'")
     known = [tag.strip("' ") for tag in str(context.get("expected_tags", "")).split(",")]
     tag = value.entry(key)

@@ -17,7 +17,7 @@ from yaml.reader import Reader
 
 from odibi.config.problems import Position, Problem
 
-__all__ = ["MAX_BYTES", "Path_", "Value", "parse", "plain"]
+__all__ = ["MAX_BYTES", "Path_", "Value", "parse", "plain", "renamed"]
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
@@ -258,3 +258,16 @@ def plain(value: Value) -> Any:
     if isinstance(data, list):
         return [plain(item) for item in data]
     return data
+
+
+def renamed(value: Value, path: Path_, name: str) -> Value:
+    """The tree with the key at `path` called `name`."""
+    step, *rest = path
+    if rest:
+        inner = renamed(value.data[step], tuple(rest), name)
+        if isinstance(value.data, list):
+            return replace(
+                value, data=[inner if n == step else v for n, v in enumerate(value.data)]
+            )
+        return replace(value, data={**value.data, step: inner})
+    return replace(value, data={name if k == step else k: v for k, v in value.data.items()})

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odibi.config import ConfigError, Loaded, load
-from odibi.config.repair import repaired
 
 MINIMAL = """\
 project: {project}
@@ -204,10 +203,3 @@ def test_any_document_loads_or_is_refused_in_words(
         assert isinstance(load(path, environ={}), Loaded)
     except ConfigError as error:
         assert error.problems  # noqa: PT017 - either outcome is fine, silence is not
-
-
-@settings(max_examples=150, deadline=None)
-@given(document=_documents)
-def test_repair_ends_for_any_document(document: Any) -> None:
-    project, stand_ins = repaired(document)
-    assert project is not None or stand_ins is not None
