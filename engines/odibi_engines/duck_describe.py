@@ -26,11 +26,14 @@ def describe(
     parquet = [file for file in files if _is_parquet(file)]
     place = _sample_place(frame, files, parquet)
     rows = [] if place is None else _sample(cursor, place, frame.schema)
-    footer = _footer(cursor, parquet, frame.schema) if parquet else {}
+    whole = place is not None and len(rows) < profiles.SAMPLED
+    footer = _footer(cursor, parquet, frame.schema) if parquet and not whole else {}
     columns = [
         ColumnProfile(column.name, column.type)
         if place is None
-        else profiles.column_profile(column, [row[i] for row in rows], footer.get(column.name))
+        else profiles.column_profile(
+            column, [row[i] for row in rows], whole=whole, footer=footer.get(column.name)
+        )
         for i, column in enumerate(frame.schema)
     ]
     if full and place is not None:

@@ -21,8 +21,11 @@ _TEXT_LIMIT = 200
 _TOP = 5
 _BINS = 10
 
-Footer = dict[str, tuple[int | None, str | None, str | None]]
-"""Column name → nulls, minimum, maximum over all row groups, as the file's footer tells."""
+Facts = tuple[int | None, str | None, str | None]
+"""Nulls, minimum, maximum."""
+
+Footer = dict[str, Facts]
+"""Column name → facts over all row groups, as the file's footer tells."""
 
 
 def plain(value: Any) -> Any:
@@ -40,12 +43,17 @@ def plain(value: Any) -> Any:
 
 def _plain_rare(value: Any) -> Any:
     if isinstance(value, datetime | date | time):
-        return value.isoformat()
+        return _short(value.isoformat())
     if isinstance(value, bytes | bytearray | memoryview):
         return plain(bytes(value).hex())
     if isinstance(value, dict | list | tuple):
         return plain(json.dumps(value, default=_plain_rare, ensure_ascii=False))
     return plain(str(value))
+
+
+def _short(moment: str) -> str:
+    """A time without the zeros at the end of its fraction, as the footer of a file has it."""
+    return moment.rstrip("0") if "." in moment and "+" not in moment else moment
 
 
 def plain_row(row: Iterable[Any]) -> tuple[Any, ...]:
@@ -66,26 +74,36 @@ def displayed(value: Any) -> str:
 
 
 def column_profile(
-    column: Column, values: Sequence[Any], facts: tuple[int | None, str | None, str | None] | None
+    column: Column, values: Sequence[Any], *, whole: bool, footer: Facts | None
 ) -> ColumnProfile:
-    """Profile one column from its sampled values and, where there is a file, its footer."""
+    """Profile one column from its sampled values (`whole`: they are all) and the file's footer, if read."""
     present = [value for value in values if value is not None]
-    nulls, low, high = (
-        facts if facts is not None else (len(values) - len(present), *_bounds(present))
-    )
-    hashed = Counter(displayed(value) for value in present)
+    facts = footer or (len(values) - len(present), *_bounds(present))
+    counts = _counts(present)
     numbers = _numbers(present)
+    top = () if numbers else tuple((displayed(value), n) for value, n in counts.most_common(_TOP))
     return ColumnProfile(
         name=column.name,
         type=column.type,
-        nulls=nulls,
-        distinct=len(hashed),
-        minimum=low,
-        maximum=high,
-        top=() if numbers else tuple(hashed.most_common(_TOP)),
+        nulls=facts[0],
+        distinct=len(counts),
+        minimum=facts[1],
+        maximum=facts[2],
+        top=top,
         histogram=_histogram(numbers),
-        exact=facts is not None and nulls is not None,
+        exact=whole or (footer is not None and footer[0] is not None),
     )
+
+
+def _counts(values: Sequence[Any]) -> Counter[Any]:
+    """How often each value occurs. Nested values count by their text, all NaN as one."""
+    if not values:
+        return Counter()
+    if isinstance(values[0], dict | list | bytearray):
+        return Counter(map(displayed, values))
+    if isinstance(values[0], float):
+        return Counter(value if value == value else "nan" for value in values)
+    return Counter(values)
 
 
 def _bounds(values: Sequence[Any]) -> tuple[str | None, str | None]:
@@ -131,9 +149,7 @@ def footer_facts(rows: Iterable[tuple[Any, ...]], schema: Schema) -> Footer:
     return {name: _facts(parts, types[name]) for name, parts in groups.items() if name in types}
 
 
-def _facts(
-    parts: Sequence[tuple[Any, ...]], type_: str
-) -> tuple[int | None, str | None, str | None]:
+def _facts(parts: Sequence[tuple[Any, ...]], type_: str) -> Facts:
     nulls = None if any(part[1] is None for part in parts) else sum(part[1] for part in parts)
     filled = [part for part in parts if part[1] is None or part[0] > part[1]]
     if not filled or any(part[2] is None or part[3] is None for part in filled):
