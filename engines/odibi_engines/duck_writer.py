@@ -92,7 +92,7 @@ class Writer:
     def _stage_overwrite(self, batch: DuckFrame, target: Target) -> Staged:
         ids = [target.write_id]
         with publish.removed_on_error(target):
-            staging = publish.make_staging(target)
+            staging = self.cursor.engine.make_staging(target)
             rows = self._copy(f"FROM {batch.relation}", batch, target, staging, ids)
             self._finish(staging, target, ids, batch.schema)
         self._tell(target, f"{expanded(batch)}", ids)
@@ -101,7 +101,7 @@ class Writer:
     def _stage_change(self, batch: DuckFrame, target: Target) -> Staged:
         """Stage the table as it will be after the write: what is there, changed by the held batch."""
         with publish.removed_on_error(target):
-            staging = publish.make_staging(target)
+            staging = self.cursor.engine.make_staging(target)
             ids = publish.with_write_id(self._ids_in_place(target), target.write_id)
             told = self._change(batch, target, staging, ids)
             self._finish(staging, target, ids, batch.schema)
@@ -130,10 +130,9 @@ class Writer:
         header = {"header": False} if target.format == "csv" else {}
         lines = replace(target, options={**target.options, **header})
         names = ", ".join(ident(column.name) for column in old)
-        part = staging.with_name(f"part-{staging.name}")
+        part = publish.beside(staging, "part")
         self._copy(f"SELECT {names} FROM {batch.relation}", batch, lines, part, ())
         publish.join_files([target.path, part], staging)
-        part.unlink()
 
     def _copy(
         self, body: str, batch: DuckFrame, target: Target, staging: Path, ids: Sequence[str]

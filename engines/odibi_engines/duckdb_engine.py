@@ -63,6 +63,7 @@ class DuckDBEngine:
         self._guard = threading.Lock()
         self._closed = False
         self._unused: deque[str] = deque()
+        self._folders: set[Path] = set()
         self._files: dict[Path, KnownFile] = {}
         self._connection = duckdb.connect(":memory:", config=self._config(threads, memory_limit))
         self._connection.execute("CREATE SCHEMA odibi")
@@ -136,8 +137,14 @@ class DuckDBEngine:
         ]
         return [write_id for write_id in ids if write_id]
 
+    def make_staging(self, target: Target) -> Path:
+        """A place to prepare the write at; its folder goes when the engine is closed."""
+        self._folders.add(target.path.parent)
+        return publish.make_staging(target)
+
     def sweep(self, target: Target) -> None:
         publish.clean(target)
+        publish.tidy(target.path.parent)
 
     def release(self, frame: Frame) -> None:
         """Frames count their users themselves; this is a good moment to drop what nobody uses."""
@@ -157,6 +164,8 @@ class DuckDBEngine:
         if not self._closed:
             self._closed = True
             self._connection.close()
+            for folder in self._folders:
+                publish.tidy(folder)
             shutil.rmtree(self.work_dir / "spill", ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
 """Making files appear whole or not at all: staging beside the target, atomic publication, write ids.
 
-Nothing here knows an engine. A write of id W to `dir/name` is staged as `dir/.odibi-tmp/W/name`, on the
+Nothing here knows an engine. A write of id W to `dir/name` is staged as `dir/.odibi-tmp/W.name`, on the
 same file system, and moved into place in one step.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import errno
+import hashlib
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from odibi.engine import Target
 
 __all__ = [
     "FOLDER_NOTE",
+    "beside",
     "clean",
     "data_files",
     "durable",
@@ -34,6 +36,7 @@ __all__ = [
     "side_note",
     "side_note_says",
     "staging_path",
+    "tidy",
     "with_write_id",
     "write_folder_note",
     "write_side_note",
@@ -44,49 +47,66 @@ FOLDER_NOTE = "_odibi_write.json"
 
 _REMEMBERED = 1_000
 _TMP = ".odibi-tmp"
+_PARTS = ("part", "note", "old")
+_LONGEST = 100
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
 def staging_path(target: Target) -> Path:
     """Where the write is prepared: it ends in the target's own name, so that suffixes keep their meaning."""
-    return _staging_folder(target) / target.path.name
+    return target.path.parent / _TMP / f"{_file_name(target.write_id)}.{target.path.name}"
 
 
-def _staging_folder(target: Target) -> Path:
-    return target.path.parent / _TMP / re.sub(r"[^\w.\-]", "_", target.write_id)
+def _file_name(write_id: str) -> str:
+    safe = re.sub(r"[^\w\-]", "_", write_id)
+    if len(safe) <= _LONGEST and safe == write_id:
+        return safe
+    return f"{safe[:_LONGEST]}-{hashlib.sha1(write_id.encode(), usedforsecurity=False).hexdigest()[:12]}"
+
+
+def beside(staging: Path, part: str) -> Path:
+    """A place for a part of a staged write, which goes when the write goes."""
+    return staging.with_name(f"{part}-{staging.name}")
 
 
 def make_staging(target: Target) -> Path:
     """An empty staging place; what an earlier attempt left there is removed."""
-    folder = _staging_folder(target)
+    staging = staging_path(target)
     try:
-        folder.mkdir(parents=True)
+        staging.parent.mkdir(parents=True)
     except FileExistsError:
-        shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-    return folder / target.path.name
+        clean(target)
+    return staging
 
 
 def clean(target: Target) -> None:
-    """Remove the write's staging place, and the folder of staging places when it was the last."""
-    folder = _staging_folder(target)
-    if not _removed(folder):
-        shutil.rmtree(folder)
-    _removed(folder.parent)
+    """Remove what the write left in the folder of staging places."""
+    staging = staging_path(target)
+    for path in (staging, *(beside(staging, part) for part in _PARTS)):
+        _remove(path)
 
 
-def _removed(folder: Path) -> bool:
-    """Remove the folder if it is empty (or gone already): the usual case, and the cheap one."""
+def _remove(path: Path) -> None:
     try:
-        folder.rmdir()
+        path.unlink()
     except FileNotFoundError:
-        return True
+        return
+    except (IsADirectoryError, PermissionError):  # what unlinking a folder raises differs by system
+        shutil.rmtree(path)
+
+
+def tidy(folder: Path) -> None:
+    """Remove the folder of staging places in a folder of tables, if nothing is in it.
+
+    It stays while a run goes on: making and removing a folder for each write costs more than all
+    else that publishing does.
+    """
+    try:
+        (folder / _TMP).rmdir()
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+        if error.errno not in (errno.ENOTEMPTY, errno.ENOENT, errno.EEXIST):
             raise
-        return False
-    return True
 
 
 def data_files(path: Path) -> list[Path]:
@@ -144,7 +164,7 @@ def _exchange(one: Path, other: Path) -> None:
             return
         if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS, errno.EPERM):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
-    aside = one.with_name(one.name + ".old")
+    aside = beside(one, "old")
     other.rename(aside)
     one.rename(other)
 
@@ -188,7 +208,7 @@ def write_side_note(staging: Path, target: Target) -> None:
     entry = {"write_id": target.write_id, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
     earlier = _entries_in_place(target.path) if target.mode != "overwrite" else []
     note = side_note(target.path)
-    draft = staging.with_name(note.name)
+    draft = beside(staging, "note")
     draft.write_text(json.dumps([*earlier, entry][-_REMEMBERED:]))
     _sync(draft)
     # Entries of a write that was noted and never published are dropped with the old file.

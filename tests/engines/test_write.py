@@ -12,6 +12,7 @@ import pytest
 
 from odibi.engine import Session, Source, Target, Written
 from odibi.errors import EngineError
+from odibi_engines.duckdb_engine import DuckDBEngine
 from tests.engines.probe import values
 
 FORMATS = ["parquet", "csv", "json", "delta"]
@@ -22,6 +23,10 @@ def target(
     folder: Path, format_: str, mode: str = "overwrite", write_id: str = "w1", **more: Any
 ) -> Target:
     return Target(format_, folder / f"table{SUFFIX[format_]}", mode, write_id, **more)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return list(folder.glob(".odibi-tmp/*"))
 
 
 def put(session: Session, query: str, to: Target) -> Written:
@@ -61,7 +66,7 @@ def test_modes(
     assert put(session, NEW, second).rows == 3
     assert stored(session, second, TYPED) == expected
     assert engine.was_written(second)
-    assert list(tmp_path.glob(".odibi-tmp")) == []
+    assert leftovers(tmp_path) == []
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -103,7 +108,7 @@ def test_a_failing_query_leaves_the_table_as_it_was(
             target(tmp_path, format_, write_id="w2"),
         )
     assert to.path.read_bytes() == before
-    assert not (tmp_path / ".odibi-tmp").exists()
+    assert leftovers(tmp_path) == []
 
 
 def test_a_staged_write_is_invisible_and_can_be_discarded(
@@ -118,11 +123,22 @@ def test_a_staged_write_is_invisible_and_can_be_discarded(
     assert staged.staging.exists()
     assert not to.path.exists()
     session.discard(staged)
-    assert list(tmp_path.iterdir()) in ([], [tmp_path / "work"])
+    assert leftovers(tmp_path) == []
     again = session.stage(session.sql(OLD, {}), to)
     engine.sweep(to)  # as after a crash
     assert again.staging is not None
     assert not again.staging.exists()
+    assert not again.staging.parent.exists()
+
+
+def test_a_closed_engine_leaves_no_folder(duck: DuckDBEngine, tmp_path: Path) -> None:
+    session = duck.session("n")
+    put(session, OLD, target(tmp_path, "parquet"))
+    session.close()
+    duck.close()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "work") == [
+        "table.parquet"
+    ]
 
 
 @pytest.mark.parametrize("format_", ["parquet", "csv", "json", "delta"])
@@ -215,7 +231,7 @@ def test_a_file_and_a_folder_replace_each_other(session: Session, tmp_path: Path
     put(session, PARTS, folder)
     assert folder.path.is_dir()
     assert len(stored(session, folder)) == 3
-    assert not (tmp_path / ".odibi-tmp").exists()
+    assert leftovers(tmp_path) == []
 
 
 def test_no_rows_make_an_empty_table(session: Session, tmp_path: Path) -> None:
