@@ -12,7 +12,7 @@ from odibi.config.problems import Problem
 from odibi.config.project import ProjectConfig
 from odibi.config.sources import is_file
 from odibi.config.tree import Path_
-from odibi.config.unsupported import CONNECTIONS, refusals
+from odibi.config.unsupported import CONNECTIONS, idle_keys, refusals
 
 if TYPE_CHECKING:
     from odibi.config.loader import Positions
@@ -31,6 +31,7 @@ def check(
     """Append every problem and warning of a well-shaped project; `stand_ins` are not looked at."""
     checker = _Checker(project, positions, problems, warnings, transformers, stand_ins)
     checker.engine()
+    checker.idle("project", project, ())
     checker.pipelines()
     checker.places()
     checker.connections()
@@ -65,6 +66,11 @@ class _Checker:
         """Whether something was put in place of what the YAML says there."""
         return any(path[:n] in self.stand_ins for n in range(1, len(path) + 1))
 
+    def idle(self, kind: str, model: Any, path: Path_) -> None:
+        """Warn of keys that load and do nothing yet: nothing is ignored in silence."""
+        for key, why in idle_keys(kind, model):
+            self.warnings.append(Problem(self.positions.at((*path, key)), why))
+
     def engine(self) -> None:
         if self.project.engine == "polars":
             self.warnings.append(
@@ -83,6 +89,7 @@ class _Checker:
                     f"pipeline '{pipeline.pipeline}' is defined twice (first in {self._place(seen[pipeline.pipeline], path)})",
                 )
             seen.setdefault(pipeline.pipeline, path)
+            self.idle("pipeline", pipeline, ("pipelines", i))
             self.nodes(pipeline, ("pipelines", i))
 
     def nodes(self, pipeline: PipelineConfig, at: Path_) -> None:
@@ -98,6 +105,7 @@ class _Checker:
             self.node(pipeline, node, path)
 
     def node(self, pipeline: PipelineConfig, node: NodeConfig, path: Path_) -> None:
+        self.idle("node", node, path)
         for where, why in refusals(node):
             self.problem((*path, *where), why)
         self.depends_on(pipeline, node, path)

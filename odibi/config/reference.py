@@ -35,7 +35,12 @@ def schema() -> dict[str, Any]:
 
 
 def _allow_short_forms(definitions: dict[str, Any]) -> None:
-    """The forms that the loader writes out: a bare SQL step, `pattern:`, `$pipeline.node`."""
+    """The forms that the loader writes out: a bare SQL step, `pattern:`, `$pipeline.node`.
+
+    And the one kind of connection that is all others is made not to be the known ones as well.
+    """
+    known = [branch["const"] for name, branch in _kinds(definitions) if name != "OtherConnection"]
+    definitions["OtherConnection"]["properties"]["type"]["not"] = {"enum": known}
     steps = definitions["TransformConfig"]["properties"]["steps"]
     steps["items"] = {
         "anyOf": [steps["items"], {"type": "string", "description": "SELECT over df."}]
@@ -52,6 +57,13 @@ def _allow_short_forms(definitions: dict[str, Any]) -> None:
         "pattern": r"^\$[A-Za-z_]\w*\.[A-Za-z_]\w*$",
         "description": "$pipeline.node",
     }
+
+
+def _kinds(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The `type` of every kind of connection."""
+    for name, definition in definitions.items():
+        if name.endswith("Connection"):
+            yield name, definition["properties"]["type"]
 
 
 def reference() -> list[KeyDoc]:

@@ -134,7 +134,7 @@ def _of_union(group: list[_Mistake]) -> list[Problem]:
     expected = dict.fromkeys(_EXPECTED[mistake.kind] for mistake in group)
     if "a number" in expected:
         expected.pop("a whole number", None)
-    words = f"'{_last(at)}' must be {' or '.join(expected)}, found {_found(value.data)}"
+    words = f"{_subject(at)} must be {' or '.join(expected)}, found {_found(value.data)}"
     return [Problem(value.position, words)]
 
 
@@ -153,14 +153,14 @@ def _problem(mistake: _Mistake) -> Problem:
     if kind in _BOUNDS:
         bound, context = _BOUNDS[kind]
         limit = item["ctx"][context]
-        words = f"'{_last(path)}' must be {bound} {limit:g}, found {_found(value.data)}"
+        words = f"{_subject(path)} must be {bound} {limit:g}, found {_found(value.data)}"
         return Problem(value.position, words)
     if kind == "too_short":
-        return Problem(value.position, f"'{_last(path)}' must not be empty")
+        return Problem(value.position, f"{_subject(path)} must not be empty")
     if kind == "string_pattern_mismatch":
         return _wrong_form(value, path)
     message, _, hint = item["msg"].removeprefix("Value error, ").partition("; ")
-    return Problem(value.position, f"'{_last(path)}': {_short(message)}", hint or None)
+    return Problem(value.position, f"{_subject(path)}: {_short(message)}", hint or None)
 
 
 def _wrong_type(expected: str, value: Value, path: Path_) -> Problem:
@@ -173,7 +173,7 @@ def _wrong_type(expected: str, value: Value, path: Path_) -> Problem:
             hint = f"write a list: [{value.data}]"
     if _last(path) == "transform" and isinstance(value.data, list):
         hint = "write transform: {steps: […]}"
-    words = f"'{_last(path)}' must be {expected}, found {_found(value.data)}"
+    words = f"{_subject(path)} must be {expected}, found {_found(value.data)}"
     return Problem(value.position, words, hint)
 
 
@@ -314,7 +314,9 @@ def _wrong_choice(item: Mapping[str, Any], value: Value, path: Path_) -> Problem
     choices = [
         part.strip("' ") for part in item["ctx"]["expected"].replace(" or ", ", ").split(",")
     ]
-    words = f"'{_last(path)}' can't be {_found(value.data)}{did_you_mean(str(value.data), choices)}"
+    words = (
+        f"{_subject(path)} can't be {_found(value.data)}{did_you_mean(str(value.data), choices)}"
+    )
     return Problem(value.position, words, f"one of: {', '.join(choices)}")
 
 
@@ -336,6 +338,12 @@ def _short(text: str) -> str:
 def _last(path: Path_) -> str:
     names = [str(step) for step in path if isinstance(step, str)]
     return names[-1] if names else "the file"
+
+
+def _subject(path: Path_) -> str:
+    """What a message is about: a key, or an entry of its list."""
+    name = f"'{_last(path)}'" if path else "the file"
+    return f"an entry of {name}" if path and isinstance(path[-1], int) else name
 
 
 def _named(path: Path_) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["CONNECTIONS", "FORMATS_READ", "FORMATS_WRITTEN", "KEYS", "REFUSED", "refusals"]
+__all__ = [
+    "CONNECTIONS",
+    "FORMATS_READ",
+    "FORMATS_WRITTEN",
+    "IDLE",
+    "KEYS",
+    "REFUSED",
+    "idle_keys",
+    "refusals",
+]
 
 FORMATS_READ = ("csv", "json", "parquet", "delta", "sql")
 FORMATS_WRITTEN = ("csv", "json", "parquet", "delta")
@@ -62,6 +71,34 @@ REFUSED: Mapping[tuple[str, ...], tuple[Callable[[Any], bool], str]] = {
         "a quarantine keeps every row; sample_fraction would lose some",
     ),
 }
+
+# keys that are harmless to leave out, loaded but without effect in this version → what that means
+IDLE: Mapping[str, Mapping[str, str]] = {
+    "project": {
+        "alerts": "alerts are not sent yet",
+        "lineage": "lineage events are not sent yet",
+        "semantic": "the semantic layer is not used yet",
+        "metrics": "metrics are not used yet",
+        "dimensions": "dimensions are not used yet",
+        "relationships": "relationships are not used yet",
+        "assistant": "there is no assistant yet",
+        "logging": "logging settings have no effect: events hold every level",
+        "system": "run metadata is kept in .odibi only; nothing is written to `system` yet",
+    },
+    "pipeline": {
+        "freshness_sla": "freshness is not watched yet",
+        "orchestration": "there are no scheduler generators yet",
+    },
+    "node": {
+        "orchestration": "there are no scheduler generators yet",
+        "log_level": "log_level has no effect: events hold every level",
+    },
+}
+
+
+def idle_keys(kind: str, model: Any) -> list[tuple[str, str]]:
+    """Keys that the YAML sets on a project, pipeline or node and that have no effect, each with why."""
+    return [(key, why) for key, why in IDLE[kind].items() if key in model.model_fields_set]
 
 
 def refusals(node: Any) -> list[tuple[tuple[str, ...], str]]:
