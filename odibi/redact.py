@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -10,10 +11,11 @@ from urllib.parse import quote, quote_plus
 __all__ = ["MASK", "Redactor"]
 
 MASK = "***"
+_SHORT = 4  # encodings no longer than this would turn ordinary text into stars
 
 
 class Redactor:
-    """Replaces known secret values, also in their base64 and URL-encoded forms, by stars.
+    """Replaces known secret values by stars, also where they are encoded (base64, URL) or quoted.
 
     False in a boolean context while it knows no secret, so that callers can skip the work.
     """
@@ -56,7 +58,8 @@ class Redactor:
 
 
 def _forms(value: str) -> set[str]:
-    data = value.encode()
+    """The value and the ways in which it gets into texts: encoded, or quoted for JSON, SQL, Python."""
+    data = value.encode("utf-8", "surrogatepass")
     encoded = {
         base64.b64encode(data).decode(),
         base64.b64encode(data).decode().rstrip("="),
@@ -64,7 +67,11 @@ def _forms(value: str) -> set[str]:
     }
     return {
         value,
-        quote(value, safe=""),
-        quote_plus(value),
-        *(form for form in encoded if len(form) > 4),
+        value.replace("'", "''"),
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+        quote(data, safe=""),
+        quote_plus(data),
+        *(form for form in encoded if len(form) > _SHORT),
     }

@@ -1,13 +1,6 @@
-"""A valid project that uses nearly every key, and ways to load texts."""
+"""A valid project that uses nearly every key."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
-
-import pytest
-
-from odibi.config import ConfigError, Loaded, Problem, load
 
 WHOLE = """\
 project: whole
@@ -91,33 +84,10 @@ pipelines:
             - {function: deduplicate, params: {keys: [id]}}
             - {operation: drop, params: {columns: [x]}}
         sensitive: ${vars.hide}
-        add_nothing: null
       - name: dim
         depends_on: [paid]
         pattern: {type: dimension, params: {natural_key: id, surrogate_key: sk}}
         on_error: ignore
         pre_sql: [SET x = 1]
         enabled: false
-""".replace("        add_nothing: null\n", "")
-
-
-def write(folder: Path, text: str) -> Path:
-    path = folder / "odibi.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def load_text(folder: Path, text: str, **options: Any) -> Loaded:
-    return load(write(folder, text), **options)
-
-
-def problems(folder: Path, text: str, **options: Any) -> list[Problem]:
-    """What is wrong with a text; fails when nothing is."""
-    with pytest.raises(ConfigError) as caught:
-        load_text(folder, text, **options)
-    return caught.value.problems
-
-
-def said(folder: Path, text: str, **options: Any) -> list[str]:
-    """The problems as `line:column: message`."""
-    return [f"{p.line}:{p.column}: {p.message}" for p in problems(folder, text, **options)]
+"""
