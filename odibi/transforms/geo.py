@@ -20,9 +20,13 @@ _UNITS = "1e9"
 _RESERVED = ("_x", "_y", "_x0", "_y0", "_width", "_height", "_column", "_row", "_whole", "_parts")
 
 _SIDE = "(e.x2 - e.x1)::HUGEINT * (_y - e.y1) - (_x - e.x1)::HUGEINT * (e.y2 - e.y1)"
-_LEVEL = "list_filter(p.edges, lambda e: e.y1 <= _y AND _y <= e.y2)"
-_ON_EDGE = f"{_SIDE} = 0 AND _x BETWEEN least(e.x1, e.x2) AND greatest(e.x1, e.x2)"
-_CROSSED = f"_y < e.y2 AND {_SIDE} > 0"
+_ON_EDGE = f"_x BETWEEN least(e.x1, e.x2) AND greatest(e.x1, e.x2) AND {_SIDE} = 0"
+# The even-odd rule and the border in one sum: a crossing counts 1, an edge under the point so little
+# that no even number can come out.
+_INSIDE = (
+    "list_sum(list_transform(list_filter(p.edges, lambda e: _y BETWEEN e.y1 AND e.y2), "
+    f"lambda e: CASE WHEN {_ON_EDGE} THEN 1e-6 WHEN _y < e.y2 AND {_SIDE} > 0 THEN 1.0 ELSE 0.0 END)) % 2 <> 0"
+)
 
 
 @builtin("assign_zone", cardinality="same", summary="The area that each point lies in.")
@@ -35,7 +39,8 @@ class AssignZone(Builtin):
     infinite coordinate has no zone.
 
     Method: areas are laid over a grid; most cells lie wholly inside or outside, for the others the
-    even-odd rule decides over the edges in the point's row of cells.
+    even-odd rule decides over the edges in the point's row of cells. The areas' own size sets that
+    of the cells, not the distance between them, so zones in far cities cost no more.
     """
 
     lat: str = param("Column with the latitude (y).")
@@ -69,13 +74,9 @@ class AssignZone(Builtin):
         kept = [
             (ident(name), name) for name in ctx.names if name.casefold() != self.zone_col.casefold()
         ]
-        inside = (
-            f"len(list_filter({_LEVEL}, lambda e: {_ON_EDGE})) > 0 "
-            f"OR len(list_filter({_LEVEL}, lambda e: {_CROSSED})) % 2 = 1"
-        )
         zone = (
             "list_min(list_append(list_transform("
-            f"list_filter(_parts, lambda p: {inside}), lambda p: p.zone), _whole))"
+            f"list_filter(_parts, lambda p: {_INSIDE}), lambda p: p.zone), _whole))"
         )
         found = f"SELECT {project([*kept, (zone, self.zone_col)])} FROM {self._points(ctx)}"
         if self.keep == "inner":
@@ -95,7 +96,10 @@ class AssignZone(Builtin):
 ) AS _points LEFT JOIN _cells USING (_column, _row)"""
 
     def _grid(self, ctx: BuildContext) -> str:
-        """CTEs from GeoJSON to `_cells`: per cell the lowest zone that covers it, and those that cross it."""
+        """CTEs from GeoJSON to `_cells`: per cell the lowest zone that covers it, and lower ones that cross it.
+
+        Of those, only the edges in the cell's row that aren't wholly to its left: a point looks right.
+        """
         zone = ctx.col(self.zone_id_col, self.zones)
         column = ctx.column(self.geometry_col, self.zones)
         as_text = (
@@ -125,10 +129,10 @@ class AssignZone(Builtin):
       {_unit("ring[place % len(ring) + 1][1]")} AS x2, {_unit("ring[place % len(ring) + 1][2]")} AS y2
     FROM _corners) WHERE x1 <> x2 OR y1 <> y2
 ), _frame AS MATERIALIZED (
-  SELECT _x0, _y0, CAST(ceil((_x9 - _x0 + 1) / cells) AS BIGINT) AS _width,
-    CAST(ceil((_y9 - _y0 + 1) / cells) AS BIGINT) AS _height
-  FROM (SELECT min(least(x1, x2)) AS _x0, min(y1) AS _y0, max(greatest(x1, x2)) AS _x9, max(y2) AS _y9,
-    least(512, greatest(16, CAST(8 * sqrt(count(*)) AS BIGINT))) AS cells FROM _edges)
+  SELECT min(x_low) AS _x0, min(y_low) AS _y0, {_side("dx", "dy")} AS _width, {_side("dy", "dx")} AS _height
+  FROM (SELECT least(min(x1), min(x2)) AS x_low, min(y1) AS y_low, sum(abs(x2 - x1)::DOUBLE) AS dx, sum((y2 - y1)::DOUBLE) AS dy,
+    (greatest(max(x1), max(x2)) - x_low)::DOUBLE * (max(y2) - y_low) AS area,
+    least(262144, greatest(4096, 8 * sum(count(*)) OVER ())) AS cells FROM _edges GROUP BY part)
 ), _slabs AS MATERIALIZED (
   SELECT *, unnest(range((y1 - _y0) // _height, (y2 - _y0) // _height + 1)) AS _row
   FROM _edges CROSS JOIN _frame
@@ -148,12 +152,14 @@ class AssignZone(Builtin):
   SELECT zone, part, _row, unnest(range(CAST(floor((xs[i] - _x0) / _width) AS BIGINT),
     CAST(floor((xs[i + 1] - _x0) / _width) AS BIGINT) + 1)) AS _column
   FROM (SELECT *, unnest(range(1, len(xs), 2)) AS i FROM _scans)
-), _wholes AS (
+), _wholes AS MATERIALIZED (
   SELECT _column, _row, min(zone) AS _whole FROM _insides ANTI JOIN _crossed USING (part, _column, _row) GROUP BY ALL
-), _rows AS (
-  SELECT part, _row, list({{x1: x1, y1: y1, x2: x2, y2: y2}}) AS edges FROM _slabs GROUP BY ALL
+), _pieces AS (
+  SELECT _column, _row, zone, list({{x1: x1, y1: y1, x2: x2, y2: y2}}) AS edges
+  FROM _crossed JOIN _slabs USING (zone, part, _row) LEFT JOIN _wholes USING (_column, _row)
+  WHERE greatest(x1, x2) >= _x0 + _column * _width AND (_whole IS NULL OR zone < _whole) GROUP BY _column, _row, zone, part
 ), _partly AS (
-  SELECT _column, _row, list({{zone: zone, edges: edges}}) AS _parts FROM _crossed JOIN _rows USING (part, _row) GROUP BY ALL
+  SELECT _column, _row, list({{zone: zone, edges: edges}}) AS _parts FROM _pieces GROUP BY ALL
 ), _cells AS MATERIALIZED (
   SELECT * FROM _wholes FULL JOIN _partly USING (_column, _row)
 )"""
@@ -161,6 +167,16 @@ class AssignZone(Builtin):
 
 def _unit(degrees: str) -> str:
     return f"CAST(round({degrees} * {_UNITS}) AS BIGINT)"
+
+
+def _side(along: str, across: str) -> str:
+    """A cell's side, such that the areas' bounding boxes together hold about `cells` cells.
+
+    Cells are as long as edges run in that direction, so that edges cross few; the bound in the
+    middle keeps areas that are almost lines from being cut into any number.
+    """
+    ideal = f"sqrt(sum(area) * sum({along}) / nullif(sum({across}), 0) / any_value(cells))"
+    return f"CAST(ceil(greatest(1, sum({along}) / any_value(cells), {ideal})) AS BIGINT)"
 
 
 def _x_at(y: str, level: str = "x1") -> str:

@@ -7,6 +7,7 @@ from math import atan2
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 import shapely
 from hypothesis import given, settings
@@ -82,6 +83,33 @@ def test_a_hole_a_second_part_and_a_border_in_common() -> None:
     )
     points = [(1, 1), (3, 3), (2, 3), (4, 4), (6, 1), (7, 1), (7.5, 5.5), (7, 4), (0, 0), (-0.1, 3)]
     assert zones_of({2: ring, 1: parts}, points) == [2, None, 2, 2, 1, 1, 1, None, 2, None]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(areas.filter(is_integral), min_size=2, max_size=3), st.integers(100, 10_000_000))
+def test_zones_far_apart_are_found_as_if_they_were_close(shapes: list[Any], apart: int) -> None:
+    """The second zone, and its points, move away by up to 100 degrees; the others stay."""
+    scale = 1e-5
+    far = {1: shapely.transform(shapes[1], lambda xy: np.add(xy, [apart, 0]) * scale)}
+    near = {n: shapely.transform(s, lambda xy: xy * scale) for n, s in enumerate(shapes) if n != 1}
+    moved = [(x + apart, y) for x, y in GRID]
+    wanted = [
+        min(
+            (n for n, area in enumerate(shapes) if n != 1 and area.covers(Point(point))),
+            default=None,
+        )
+        for point in GRID
+    ] + [1 if shapes[1].covers(Point(point)) else None for point in GRID]
+    assert zones_of({**near, **far}, [*GRID, *moved], scale) == wanted
+
+
+def test_areas_that_are_lines_or_points_hold_their_border_only() -> None:
+    level = Polygon([(0, 1), (4, 1), (9, 1)])
+    upright = Polygon([(2, 0), (2, 5), (2, 3)])
+    dot = Polygon([(7, 7), (7, 7), (7, 7)])
+    points = [(0, 1), (2, 1), (5, 1), (9.5, 1), (2, 4), (2, 5.5), (2.1, 4), (7, 7)]
+    found = zones_of({3: level, 2: upright, 1: dot}, points)
+    assert found == [3, 2, 3, None, 2, None, None, None]
 
 
 def test_real_coordinates_on_a_slanted_border_belong_to_the_lower_zone() -> None:
