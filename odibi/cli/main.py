@@ -39,13 +39,23 @@ class _LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
-            return None
+            return _refuse(cmd_name)
         if ctx.resilient_parsing is False and not _wanted(cmd_name):
             return _Placeholder(cmd_name)
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
+
+
+def _refuse(name: str) -> None:
+    """Leave with the nearest command when there is one; typer words the rest."""
+    from difflib import get_close_matches
+
+    from odibi.cli.exits import fail
+
+    if near := get_close_matches(name, COMMANDS, n=1):
+        fail(f"there is no command '{name}' (did you mean '{near[0]}'?)", "odibi --help lists all")
 
 
 def _wanted(name: str) -> bool:

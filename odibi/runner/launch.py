@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from odibi import __version__, functions, graph, plan, plugins, run_state, select
 from odibi import events as ev
-from odibi.engine import Engine
+from odibi.engine import Engine, UserFunction
 from odibi.errors import UsageError
 from odibi.event_log import EventLog, log_files
 from odibi.ledger import Ledger
@@ -95,6 +95,7 @@ def prepare(loaded: Loaded, request: RunRequest) -> Prepared:
     ledger = Ledger(loaded.root)
     last = ledger.last_state()
     engine = request.engine or loaded.project.engine
+    plugins.find_engine(engine)
     chosen = select.select(built, request.select, request.exclude, last, engine=engine)
     resumes = ledger.resumable() if request.resume else None
     if request.resume and resumes is None:
@@ -127,13 +128,16 @@ def launch(
     with acquire(loaded.root, wait=request.wait):
         prepared = prepare(loaded, request)
         ledger = prepared.ledger
+        users = functions.load_module(loaded.root)  # before the run exists: it may be broken
         run_id = request.run_id or ledger.new_run_id()
         run_dir = ledger.run_dir(run_id)
         run_dir.mkdir(parents=True, exist_ok=True)
         log = EventLog.create(run_dir, loaded.secrets)
         recorder = _Recorder(log, watch)
         try:
-            outcome = _carry_out(loaded, request, prepared, run_id, run_dir, recorder, open_engine)
+            outcome = _carry_out(
+                loaded, request, prepared, run_id, run_dir, recorder, users, open_engine
+            )
         finally:
             log.close()
         state = _final_state(ledger, run_id, recorder)
@@ -149,6 +153,7 @@ def _carry_out(
     run_id: str,
     run_dir: Path,
     recorder: _Recorder,
+    users: Mapping[str, UserFunction],
     open_engine: Callable[[str, Path, Mapping[str, Any]], Engine],
 ) -> Outcome:
     began = time.monotonic()
@@ -171,7 +176,7 @@ def _carry_out(
             loaded=loaded,
             engine=engine,
             nodes=prepared.graph.nodes,
-            functions=functions.load_module(loaded.root),
+            functions=users,
             scratch=loaded.root / ".odibi" / "scratch" / run_id,
             sample=request.sample,
             dry=request.dry_run,
