@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +115,22 @@ class DuckCursor:
             raise
         return tuple(Column(name, str(type_)) for name, type_ in zip(names, types, strict=True))
 
+    def insert(self, schema: Schema, columns: Sequence[Sequence[Any]]) -> DuckFrame | None:
+        """A few thousand rows as a table, without Arrow; None when a value doesn't fit its type."""
+        values = ", ".join(
+            f"unnest(${number}::{_sent_as(column.type)}[])::{column.type} AS {ident(column.name)}"
+            for number, column in enumerate(schema, start=1)
+        )
+        relation = self.engine.new_relation()
+        statement = f"CREATE TABLE {relation} AS SELECT {values}"
+        try:
+            rows = self.raw.execute(statement, list(map(list, columns))).fetchall()
+        except duckdb.ConversionException:
+            return None
+        except duckdb.Error as error:
+            raise translated(error) from None
+        return self.table(relation, int(rows[0][0]))
+
     def keep(self, arrow: Any) -> DuckFrame:
         """An Arrow table or reader as a table of the database."""
         self.raw.register("odibi_arrow", arrow)
@@ -122,6 +138,10 @@ class DuckCursor:
             return self.create("FROM odibi_arrow")
         finally:
             self.raw.unregister("odibi_arrow")
+
+
+def _sent_as(type_: str) -> str:
+    return "VARCHAR" if type_ in ("DATE", "TIMESTAMP") else type_
 
 
 def _in_utc(value: Any) -> Any:

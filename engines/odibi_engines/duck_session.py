@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -31,6 +32,7 @@ from .duck_writer import Writer
 from .frames import DuckFrame, duck, expanded
 from .parquet_read import parquet_scan
 from .sql_text import file_list, ident, literal, mentions, trimmed, wrapped
+from .sqlite_read import SqliteRead
 from .text_sources import TextSources
 
 if TYPE_CHECKING:
@@ -106,10 +108,12 @@ class DuckSession:
         return frame
 
     def _read_sqlite(self, source: Source) -> DuckFrame:
-        from .sqlite_read import SqliteRead  # needs pyarrow, 0.2 s
-
         read = SqliteRead(source)
-        frame = self.cursor.keep(read.reader(cancelled=lambda: self.cursor.cancelled))
+        batches = read.batches(lambda: self.cursor.cancelled)
+        first = list(islice(batches, 2))
+        frame = self.cursor.insert(read.schema, first[0]) if len(first) == 1 else None
+        if frame is None:
+            frame = self.cursor.keep(read.arrow(chain(first, batches)))
         frame.query = read.query
         return frame
 

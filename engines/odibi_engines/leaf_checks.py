@@ -85,7 +85,8 @@ def wrong(value: str, type_: Any) -> str | None:
 def _has_fraction(value: str) -> str:
     """5.7 and 5e-1, but not 5.0: a cast to an integer would round."""
     number = f"try_cast({value} AS DOUBLE)"
-    return f"((contains({value}, '.') OR contains(lower({value}), 'e')) AND {number} <> trunc({number}))"
+    marks = " OR ".join(f"contains({value}, '{mark}')" for mark in ".eE")
+    return f"(({marks}) AND {number} <> trunc({number}))"
 
 
 def _wrong_nested(value: str, type_: Any) -> str:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from difflib import get_close_matches
 from typing import Any
-
-import pyarrow as pa
 
 from odibi.engine import Column, Schema, Source
 from odibi.errors import Cancelled, EngineError
 
 from .sql_text import ident
 
-__all__ = ["SqliteRead"]
+__all__ = ["Columns", "SqliteRead"]
 
 _BATCH = 20_000
-_MAX_INT = 2**63
+
+Columns = list[Sequence[Any]]
 
 
 class SqliteRead:
@@ -58,7 +57,7 @@ class SqliteRead:
         with closing(self._open()) as connection:
             rows = self._run(connection, f"PRAGMA table_info({ident(self.table or '')})").fetchall()
             if rows:
-                return [(row[1], _kind(row[2])) for row in rows]
+                return self._completed([(row[1], _kind(row[2])) for row in rows])
             found = self._run(
                 connection, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
             ).fetchall()
@@ -69,6 +68,13 @@ class SqliteRead:
             f"{self.path.name} has no table {self.table!r}",
             hint=f"did you mean {near[0]!r}? {known}" if near else known,
         )
+
+    def _completed(self, declared: list[tuple[str, str | None]]) -> list[tuple[str, str]]:
+        """Columns whose declaration says nothing have the type of their values."""
+        if all(kind for _, kind in declared):
+            return [(name, kind or "") for name, kind in declared]
+        found = dict(self._inferred())
+        return [(name, kind or found[name]) for name, kind in declared]
 
     def _inferred(self) -> list[tuple[str, str]]:
         """Types of a query's columns: what all values of the first batch have in common."""
@@ -81,35 +87,50 @@ class SqliteRead:
         )
         return [(name, _common(values)) for name, values in zip(names, columns, strict=True)]
 
-    def reader(
-        self, limit: int | None = None, cancelled: Callable[[], bool] = lambda: False
-    ) -> pa.RecordBatchReader:
-        """All rows (or the first `limit`) as Arrow batches. Raises EngineError for a value of another type."""
-        schema = pa.schema([(name, _ARROW[type_]) for name, type_ in self.fields])
-        return pa.RecordBatchReader.from_batches(schema, self._batches(schema, limit, cancelled))
-
-    def _batches(
-        self, schema: pa.Schema, limit: int | None, cancelled: Callable[[], bool]
-    ) -> Iterator[pa.RecordBatch]:
-        left = limit
+    def batches(self, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Columns]:
+        """All rows, column by column. Raises EngineError for a value that the column can't hold."""
         with closing(self._open()) as connection:
             cursor = self._run(connection, self.query)
-            while left != 0:
+            while rows := self._next(cursor):
                 if cancelled():
                     raise Cancelled
-                try:
-                    rows = cursor.fetchmany(_BATCH if left is None else min(_BATCH, left))
-                except sqlite3.Error as error:
-                    raise self._refused(error) from None
-                if not rows:
-                    return
-                left = None if left is None else left - len(rows)
                 columns = zip(*rows, strict=True)
-                arrays = [
-                    _array(*field, values)
+                yield [
+                    _checked(*field, values)
                     for field, values in zip(self.fields, columns, strict=True)
                 ]
+
+    def _next(self, cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+        try:
+            return cursor.fetchmany(_BATCH)
+        except sqlite3.Error as error:
+            raise self._refused(error) from None
+
+    def arrow(self, batches: Iterable[Columns]) -> Any:
+        """Batches as an Arrow reader. Raises EngineError for a text that is no time."""
+        import pyarrow as pa  # 0.4 s with what DuckDB loads to scan it: only for many rows
+
+        types = {kind: pa.type_for_alias(alias) for kind, alias in _ARROW.items()}
+        schema = pa.schema([(name, types[kind]) for name, kind in self.fields])
+
+        def converted() -> Iterator[Any]:
+            for columns in batches:
+                arrays = [
+                    _array(pa, name, types[kind], values)
+                    for (name, kind), values in zip(self.fields, columns, strict=True)
+                ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+        return pa.RecordBatchReader.from_batches(schema, converted())
+
+
+def _array(pa: Any, name: str, type_: Any, values: Sequence[Any]) -> Any:
+    try:
+        if pa.types.is_temporal(type_):
+            return pa.array(values, pa.string()).cast(type_)
+        return pa.array(values, type_)
+    except (pa.ArrowInvalid, UnicodeEncodeError) as error:
+        raise EngineError(f"column {name!r}: {error}", hint=f"it is read as {type_}") from None
 
 
 _DUCK = {
@@ -123,13 +144,13 @@ _DUCK = {
     "decimal": "DOUBLE",
 }
 _ARROW = {
-    "int": pa.int64(), "real": pa.float64(), "decimal": pa.float64(), "text": pa.string(), "blob": pa.binary(),
-    "bool": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
+    "int": "int64", "real": "float64", "decimal": "float64", "text": "string", "blob": "binary", "bool": "bool",
+    "date": "date32", "timestamp": "timestamp[us]",
 }  # fmt: skip
 
 
-def _kind(declared: str) -> str:
-    """The kind of a declared column, by SQLite's rules of affinity and the usual names for times."""
+def _kind(declared: str) -> str | None:
+    """What a declaration means, by SQLite's rules of affinity and the usual names for times."""
     name = re.sub(r"\(.*", "", declared).strip().upper()
     if "INT" in name:
         return "int"
@@ -141,9 +162,9 @@ def _kind(declared: str) -> str:
         return "timestamp"
     if any(part in name for part in ("REAL", "FLOA", "DOUB")):
         return "real"
-    if any(part in name for part in ("NUMERIC", "DECIMAL")):
-        return "decimal"
-    return "blob" if name == "BLOB" else "text"
+    if any(part in name for part in ("CHAR", "CLOB", "TEXT")):
+        return "text"
+    return {"BLOB": "blob", "NUMERIC": "decimal", "DECIMAL": "decimal"}.get(name)
 
 
 def _common(values: Sequence[Any]) -> str:
@@ -161,21 +182,12 @@ _PYTHON: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def _array(name: str, kind: str, values: Sequence[Any]) -> pa.Array:
-    """One column of a batch. SQLite keeps any value anywhere, so each must be looked at."""
-    for value in values:
-        if value is not None and type(value) not in _PYTHON[kind]:
-            raise _strange(name, kind, value)
-    if kind == "bool":
-        return pa.array([_boolean(name, value) for value in values], pa.bool_())
-    try:
-        if kind in ("date", "timestamp"):
-            return pa.array(values, pa.string()).cast(_ARROW[kind])
-        return pa.array(values, _ARROW[kind])
-    except (pa.ArrowInvalid, UnicodeEncodeError) as error:
-        raise EngineError(
-            f"column {name!r}: {error}", hint=f"it is read as {_DUCK[kind]}"
-        ) from None
+def _checked(name: str, kind: str, values: Sequence[Any]) -> Sequence[Any]:
+    """One column of a batch. SQLite keeps any value anywhere, so all are looked at."""
+    strange = set(map(type, values)) - {type(None), *_PYTHON[kind]}
+    if strange:
+        raise _strange(name, kind, next(value for value in values if type(value) in strange))
+    return [_boolean(name, value) for value in values] if kind == "bool" else values
 
 
 def _boolean(name: str, value: Any) -> bool | None:

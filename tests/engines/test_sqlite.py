@@ -73,3 +73,35 @@ def test_the_database_is_never_written(session: Session, shop: Path) -> None:
         session.read(Source("sql", shop, query="DELETE FROM orders RETURNING id"))
     with pytest.raises(EngineError, match=r"no database file gone\.db"):
         session.read(Source("sql", shop.with_name("gone.db"), table="orders"))
+
+
+def test_many_rows_are_streamed(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "big.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE t (id INTEGER, day DATE, paid BOOLEAN, big INTEGER, name TEXT)")
+        rows = ((i, "2024-01-01", i % 2, 2**63 - 1, None if i % 3 else "x") for i in range(45_000))
+        db.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", rows)
+        db.execute("CREATE TABLE late AS SELECT * FROM t")
+        db.execute("UPDATE late SET day = 'tomorrow' WHERE id = 44999")
+    db.close()
+    frame = session.read(Source("sql", path, table="t"))
+    query = (
+        "SELECT count(*), sum(id), min(day), count(*) FILTER (paid), max(big), count(name) FROM df"
+    )
+    assert session.fetch(query, {"df": frame}).rows == [
+        (45_000, 1012477500, date(2024, 1, 1), 22_500, 2**63 - 1, 15_000)
+    ]
+    for table in ("late", "few"):
+        if table == "few":
+            with sqlite3.connect(path) as db:
+                db.execute("CREATE TABLE few (day DATE)")
+                db.execute("INSERT INTO few VALUES ('tomorrow')")
+            db.close()
+        with pytest.raises(EngineError, match="tomorrow"):
+            session.read(Source("sql", path, table=table))
+
+
+def test_no_rows(session: Session, shop: Path) -> None:
+    frame = session.read(Source("sql", shop, query="SELECT id, name FROM orders WHERE id > 99"))
+    assert frame.rows == 0
+    assert [column.type for column in frame.schema] == ["VARCHAR", "VARCHAR"]
