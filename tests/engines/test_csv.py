@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from odibi.engine import Session, Source
+from odibi.engine import Session, Source, Target
 from odibi.errors import EngineError
+from odibi_engines.duckdb_engine import DuckDBEngine
 from tests.engines.probe import rejects, source, values
 
 TYPES = {"id": "BIGINT", "name": "VARCHAR", "amount": "DOUBLE", "day": "DATE"}
@@ -73,14 +74,41 @@ def test_columns_that_no_step_uses_are_checked_too(session: Session, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "query",
-    ["SELECT id FROM df WHERE id > 1", "SELECT count(*) FROM df", "SELECT id FROM df LIMIT 1"],
+    ("query", "rows"),
+    [
+        ("SELECT id FROM df WHERE id > 1", 1),
+        ("SELECT count(*) FROM df", 1),
+        ("SELECT id FROM df LIMIT 1", 1),
+        ("SELECT id FROM df ORDER BY id DESC LIMIT 1", 1),
+        ("SELECT * FROM df, range(0) r(i)", 0),
+        ("SELECT id FROM df WHERE id IN (SELECT i FROM range(2) r(i))", 1),
+        ("SELECT a.id FROM df a JOIN df b ON a.id = b.id", 2),
+        ("WITH x AS (SELECT * FROM df) SELECT x.id FROM x SEMI JOIN x AS y USING (id)", 2),
+        ("FROM df SELECT sum(id) OVER (ORDER BY name)", 2),
+    ],
 )
-def test_counts_do_not_depend_on_the_query(session: Session, tmp_path: Path, query: str) -> None:
+def test_counts_do_not_depend_on_the_query(
+    session: Session, tmp_path: Path, query: str, rows: int
+) -> None:
     file = file_of(tmp_path, "id,name,amount,day\n1,a,1,\n2,b,2,\nx,c,3,\n4,d,y,\n")
-    session.hold(session.sql(query, {"df": session.read(source(file, TYPES))}))
+    frame = session.sql(query, {"df": session.read(source(file, TYPES))})
+    staged = session.stage(frame, Target("parquet", tmp_path / "out.parquet", "overwrite", "w"))
+    assert staged.rows == rows
+    session.commit(staged)
     report = session.read_reports()[0]
     assert (report.read, report.unreadable) == (4, 2)
+    assert [line for line, *_ in rejects(session)] == [4, 5]
+
+
+def test_a_sample_reads_no_further(duck: DuckDBEngine, tmp_path: Path) -> None:
+    session = duck.session("n")
+    file = file_of(tmp_path, "id\n1\nx\n3\n")
+    frame = session.sql(
+        "SELECT * FROM df LIMIT 1", {"df": session.read(source(file, {"id": "BIGINT"}))}
+    )
+    assert values(session, frame) == [(1,)]
+    assert [(r.read, r.unreadable) for r in session.read_reports()] == [(1, 0)]
+    session.close()
 
 
 def test_column_order_is_the_files_own(session: Session, tmp_path: Path) -> None:

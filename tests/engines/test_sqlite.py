@@ -82,7 +82,7 @@ def test_many_rows_are_streamed(session: Session, tmp_path: Path) -> None:
         rows = ((i, "2024-01-01", i % 2, 2**63 - 1, None if i % 3 else "x") for i in range(45_000))
         db.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", rows)
         db.execute("CREATE TABLE late AS SELECT * FROM t")
-        db.execute("UPDATE late SET day = 'tomorrow' WHERE id = 44999")
+        db.execute("UPDATE late SET big = 'tomorrow' WHERE id = 44999")
     db.close()
     frame = session.read(Source("sql", path, table="t"))
     query = (
