@@ -366,7 +366,8 @@ _PATTERN = literal("""Could not convert string "((?s:.*))" to '(.*)'""")
 _VALUE = f"regexp_extract(r.error_message, {_PATTERN}, 1)"
 _TYPE = f"regexp_extract(r.error_message, {_PATTERN}, 2)"
 _REASON = f"""CASE r.error_type
-    WHEN 'CAST' THEN 'column ' || r.column_name || ': ' || left({_VALUE}, 80) || ' is not a ' || {_TYPE}
+    WHEN 'CAST' THEN 'column ' || r.column_name || ': ' || left({_VALUE}, 80)
+        || CASE WHEN {_TYPE}[1] IN ('A', 'E', 'I', 'O') THEN ' is not an ' ELSE ' is not a ' END || {_TYPE}
     WHEN 'MISSING COLUMNS' THEN 'too few columns'
     WHEN 'TOO MANY COLUMNS' THEN 'too many columns'
     WHEN 'INVALID ENCODING' THEN 'not in the file''s encoding'

@@ -17,6 +17,7 @@ _CLASS = re.compile(r"^(?:[A-Z][A-Za-z ]+ Error|INTERNAL Error): ")
 _LINE = re.compile(r"\n\s*LINE (\d+): ")
 _COLUMN = re.compile(r'column (?:named )?"([^"]+)"')
 _TABLE = re.compile(r"Table with name (\S+) does not exist")
+_MORE_MEMORY = "raise performance.memory_limit, or lower --jobs so that fewer nodes run at once"
 _SUGGESTION = re.compile(r"\n?(?:Did you mean|Candidate (?:bindings|functions)).*", re.DOTALL)
 
 
@@ -38,7 +39,12 @@ def translated(
     text = _INTERNAL.sub("the input", str(error))
     place = _LINE.search(text)
     message = _CLASS.sub("", text[: place.start()] if place else text).strip()
-    hint = _hint(message, list(columns), list(tables))
+    message = message.partition("\n\nPossible solutions")[0]
+    hint = (
+        _MORE_MEMORY
+        if isinstance(error, duckdb.OutOfMemoryException)
+        else _hint(message, list(columns), list(tables))
+    )
     message = _SUGGESTION.sub("", message).strip()
     if place is not None and line_offset is not None and (line := int(place[1]) - line_offset) > 0:
         message += f" (line {line} of the SQL)"
@@ -51,8 +57,6 @@ def _hint(message: str, columns: list[str], tables: list[str]) -> str | None:
     if "not found in FROM clause" in message or "does not have a column" in message:
         wanted = _COLUMN.search(message)
         return _nearest(wanted[1] if wanted else "", columns, "columns here")
-    if "Out of Memory" in message or "failed to pin block" in message:
-        return "raise performance.memory_limit, or lower --jobs so that fewer nodes run at once"
     if found := re.search(r'Did you mean "([^"]+)"', message):
         return f"did you mean {found[1]}?"
     return None

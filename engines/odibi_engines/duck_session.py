@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -214,10 +216,12 @@ class DuckSession:
     # Writing and describing
 
     def stage(self, frame: Frame, target: Target) -> Staged:
-        return self.writer.stage(duck(frame), target)
+        with _writing(target):
+            return self.writer.stage(duck(frame), target)
 
     def commit(self, staged: Staged) -> Written:
-        return self.writer.commit(staged)
+        with _writing(staged.target):
+            return self.writer.commit(staged)
 
     def discard(self, staged: Staged) -> None:
         self.writer.discard(staged)
@@ -276,3 +280,18 @@ def _bound(
     body, lines = wrapped(query, {name: frame.relation for name, frame in named.items()})
     columns = [column.name for frame in named.values() for column in frame.schema]
     return body, {"sql": query, "line_offset": lines, "columns": columns, "tables": list(tables)}
+
+
+@contextmanager
+def _writing(target: Target) -> Iterator[None]:
+    """Say which table it is that the system won't let us write."""
+    try:
+        yield
+    except OSError as error:
+        busy = error.errno in (errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE)
+        reason = error.strerror or str(error)
+        raise EngineError(
+            f"{target.path} can't be written: {reason}",
+            hint="see that its folder can be written to",
+            transient=busy,
+        ) from error

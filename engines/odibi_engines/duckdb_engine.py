@@ -43,6 +43,8 @@ _MEMORY_SHARE = 0.6
 class DuckDBEngine:
     """Tables are computed by an embedded DuckDB that spills to `work_dir/spill`.
 
+    `work_dir` is the run's own: it is made, and goes when the engine is closed.
+
     `threads` defaults to the processors that this process may use, `memory_limit` ("4GB", "50%") to
     60 % of the machine's memory.
     """
@@ -58,6 +60,9 @@ class DuckDBEngine:
         performance: Mapping[str, Any] | None = None,
     ) -> None:
         self.work_dir = work_dir
+        work_dir.mkdir(
+            parents=True, exist_ok=True
+        )  # DuckDB makes its own folder in it, and no more
         self._numbers = itertools.count(1)
         self._locks: dict[Path, threading.RLock] = {}
         self._guard = threading.Lock()
@@ -166,7 +171,7 @@ class DuckDBEngine:
             self._connection.close()
             for folder in self._folders:
                 publish.tidy(folder)
-            shutil.rmtree(self.work_dir / "spill", ignore_errors=True)
+            shutil.rmtree(self.work_dir, ignore_errors=True)
 
 
 def _identity(path: Path) -> tuple[int, int, int]:

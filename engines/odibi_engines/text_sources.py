@@ -7,6 +7,7 @@ were looked at. Where it can't, the source becomes a table first. Either way eve
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -57,10 +58,9 @@ class TextSources:
                 if source.format == "csv"
                 else plan_json(self.cursor.raw, source, self.scratch)
             )
-        except OSError as error:
-            raise EngineError(
-                f"{source.files[0].name} can't be read: {error.strerror or error}"
-            ) from None
+        except (OSError, EOFError, zlib.error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise EngineError(f"{source.files[0].name} can't be read: {reason}") from None
         except duckdb.Error as error:
             raise translated(error) from None
         empty = isinstance(plan, NoRows)

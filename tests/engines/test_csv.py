@@ -119,8 +119,8 @@ def test_column_order_is_the_files_own(session: Session, tmp_path: Path) -> None
     )
     assert values(session, frame) == [(1, "a"), (2, "b")]
     assert rejects(session) == [
-        (3, "column id: x is not a INTEGER", "x,y"),
-        (3, "column id: zz is not a INTEGER", "c,zz"),
+        (3, "column id: x is not an INTEGER", "x,y"),
+        (3, "column id: zz is not an INTEGER", "c,zz"),
     ]
 
 

@@ -239,3 +239,25 @@ def test_settings_are_checked(tmp_path: Path) -> None:
     session.close()
     engine.close()
     engine.close()
+
+
+def test_too_little_memory_says_what_helps(tmp_path: Path) -> None:
+    engine = DuckDBEngine(work_dir=tmp_path / "work", threads=1, memory_limit="20MB")
+    session = engine.session("n")
+    query = "SELECT i, list(j) AS js FROM range(200) a(i), range(200000) b(j) GROUP BY i"
+    with pytest.raises(EngineError) as raised:
+        session.hold(session.sql(query, {}))
+    assert "solution" not in raised.value.message
+    assert "performance.memory_limit" in (raised.value.hint or "")
+    session.close()
+    engine.close()
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_place_that_can_not_be_written_is_named(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EngineError, match=r"file/t\.parquet can't be written: Not a directory"):
+        session.stage(
+            session.sql("SELECT 1 AS a", {}),
+            Target("parquet", tmp_path / "file/t.parquet", "overwrite", "w"),
+        )
