@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +102,8 @@ def tidy(folder: Path) -> None:
     It stays while a run goes on: making and removing a folder for each write costs more than all
     else that publishing does.
     """
-    try:
+    with suppress(OSError):  # not empty, or no longer ours to remove: an empty folder does no harm
         (folder / _TMP).rmdir()
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.ENOENT, errno.EEXIST):
-            raise
 
 
 def data_files(path: Path) -> list[Path]:
