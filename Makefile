@@ -17,10 +17,10 @@ demo: $(VENV)/.for-users ## set up, generate OdibiEats (SIZE=100MB) and run it f
 	@$(BIN)/odibi demo demo --size $(SIZE)
 
 test: $(VENV)/.for-developers ## set up and run the tests
-	@$(BIN)/pytest -n auto -m "not wide"
+	@$(BIN)/pytest -n auto -m "not wide" -o faulthandler_timeout=300
 
 test-wide: $(VENV)/.for-developers ## the slow tests that CI runs after the others
-	@$(BIN)/pytest -n auto -m wide; code=$$?; test $$code -eq 5 && echo "no test is marked wide" || exit $$code
+	@$(BIN)/pytest -n auto -m wide -o faulthandler_timeout=600; code=$$?; test $$code -eq 5 && echo "no test is marked wide" || exit $$code
 
 lint: $(VENV)/.for-developers ## ruff, strict mypy and the import contract
 	@$(BIN)/ruff check .

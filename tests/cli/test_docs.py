@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -66,3 +68,15 @@ def test_projects_that_are_shown_are_valid(page: Path, tmp_path: Path) -> None:
             (tmp_path / "odibi.yaml").write_text(block, encoding="utf-8")
             outcome = odibi_command("validate", cwd=tmp_path)
             assert outcome.code == 0, outcome.out
+
+
+@pytest.mark.parametrize("component", ["odibi", "engines", "datagen"])
+def test_python_that_is_shown_runs(component: str, tmp_path: Path) -> None:
+    (tmp_path / "reference_project").symlink_to(ROOT / "reference_project")
+    page = (ROOT / component / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
