@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ _MEMORY_SHARE = 0.6
 class DuckDBEngine:
     """Tables are computed by an embedded DuckDB that spills to `work_dir/spill`.
 
-    `work_dir` is the run's own: it is made, and goes when the engine is closed.
+    `work_dir` is made, and goes when the engine is closed and nothing else is in it.
 
     `threads` defaults to the processors that this process may use, `memory_limit` ("4GB", "50%") to
     60 % of the machine's memory.
@@ -171,7 +172,10 @@ class DuckDBEngine:
             self._connection.close()
             for folder in self._folders:
                 publish.tidy(folder)
-            shutil.rmtree(self.work_dir, ignore_errors=True)
+            for name in ("spill", "read"):
+                shutil.rmtree(self.work_dir / name, ignore_errors=True)
+            with suppress(OSError):  # somebody keeps other things there
+                self.work_dir.rmdir()
 
 
 def _identity(path: Path) -> tuple[int, int, int]:
