@@ -98,7 +98,8 @@ class RunFacts:
 class Job:
     """One attempt at one node. `frames` are results of this run under the names the node uses.
 
-    `consumers` counts nodes of this run that will read the result; `entered` hears of each stage.
+    `consumers` counts nodes of this run that will read the result; `stale` are upstream nodes that
+    failed and are ignored, so that their earlier results are read; `entered` hears of each stage.
     """
 
     facts: RunFacts
@@ -107,6 +108,7 @@ class Job:
     consumers: int
     attempt: int
     emit: Callable[[ev.Payload], object]
+    stale: frozenset[str] = frozenset()
     entered: Callable[[str], None] = lambda _stage: None
 
 

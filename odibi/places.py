@@ -32,6 +32,7 @@ __all__ = [
     "place_name",
     "quarantine_target",
     "read_places",
+    "refuse_foreign_folder",
     "reads_of",
     "resolve",
     "source_of",
@@ -259,7 +260,7 @@ def _files(path: Path, format: str) -> tuple[Path, ...]:
     if path.is_file():
         return (path,)
     if path.is_dir():
-        return tuple(sorted(_below(path, format)))
+        return _at_home(path, sorted(_below(path, format)))
     if _is_pattern(path):
         return _matching(path)
     return ()
@@ -283,16 +284,17 @@ def _matching(pattern: Path) -> tuple[Path, ...]:
     fixed = pattern
     while _is_pattern(fixed):
         fixed = fixed.parent
-    home = os.path.realpath(fixed)
     found = [Path(name) for name in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207 - Path.glob takes hidden files too
-    files = [path for path in found if path.is_file()]
+    return _at_home(fixed, sorted(path for path in found if path.is_file()))
+
+
+def _at_home(folder: Path, files: Sequence[Path]) -> tuple[Path, ...]:
+    """The files, none of which may lie behind a link that leads out of the folder. Raises UsageError."""
+    home = os.path.realpath(folder)
     for place in {path.parent for path in files} | {path for path in files if path.is_symlink()}:
         if not _inside(os.path.realpath(place), home):
-            raise UsageError(
-                f"{place} is a link that leaves {fixed}",
-                hint=_LINK_HINT,
-            )
-    return tuple(sorted(files))
+            raise UsageError(f"{place} is a link that leaves {folder}", hint=_LINK_HINT)
+    return tuple(files)
 
 
 def _absent(loaded: Loaded, path: Path, what: str) -> EngineError:
@@ -449,6 +451,19 @@ def target_of(loaded: Loaded, node: Node, write_id: str) -> Target:
         merge_schema=write.merge_schema,
         overwrite_schema=write.overwrite_schema,
     )
+
+
+def refuse_foreign_folder(loaded: Loaded, target: Target) -> None:
+    """Raise UsageError when a write would replace a folder that holds anything but the format's files."""
+    if target.mode != "overwrite" or target.format == "delta" or not target.path.is_dir():
+        return
+    suffixes = _SUFFIXES.get(target.format, ())
+    for path in target.path.rglob("*"):
+        if path.is_file() and path.name[0] not in "._" and not path.name.endswith(suffixes):
+            raise UsageError(
+                f"{display(loaded, target.path)} is a folder that holds other things ({path.name})",
+                hint="write to a path of its own; nothing was replaced",
+            )
 
 
 def _partitions(write: WriteConfig) -> tuple[str, ...]:

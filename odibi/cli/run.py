@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,6 +97,10 @@ def run(
         if result_json is not None:
             _write_result(result_json, result)
         view.summary(result, loaded)
+    if result.abandoned:  # a thread of user code that won't stop would keep the process
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(result.exit_code)
     raise SystemExit(result.exit_code)
 
 

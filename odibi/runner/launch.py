@@ -20,6 +20,7 @@ from odibi.event_log import EventLog, log_files
 from odibi.ledger import Ledger
 from odibi.locks import acquire
 from odibi.node import RunFacts
+from odibi.outputs import check_outputs
 from odibi.runner.control import ControlFile
 from odibi.runner.scheduler import Outcome, Scheduler
 
@@ -53,13 +54,17 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended and where its records are."""
+    """How a run ended and where its records are.
+
+    `abandoned` when user code that wouldn't stop is still at work in a thread of this process.
+    """
 
     run_id: str
     outcome: str
     exit_code: int
     run_dir: Path
     state: run_state.RunState
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class _Recorder:
 def prepare(loaded: Loaded, request: RunRequest) -> Prepared:
     """Build the graph and make the plan. Raises GraphError or UsageError."""
     built = graph.build(loaded)
+    check_outputs(built)
     ledger = Ledger(loaded.root)
     last = ledger.last_state()
     engine = request.engine or loaded.project.engine
@@ -143,7 +149,7 @@ def launch(
         state = _final_state(ledger, run_id, recorder)
         _tell(loaded, ledger, run_id, state)
         ledger.close()
-    return RunResult(run_id, outcome.outcome, outcome.exit_code, run_dir, state)
+    return RunResult(run_id, outcome.outcome, outcome.exit_code, run_dir, state, outcome.abandoned)
 
 
 def _carry_out(

@@ -35,6 +35,8 @@ __all__ = ["Outcome", "Scheduler"]
 _TICK = 0.1
 _HEARTBEAT = 5.0
 _PROGRESS_STEP = 0.01
+_GRACE = 3.0
+"""Seconds that work has to end after it was told to stop. SQL does at once; Python code may never."""
 
 
 @dataclass(slots=True)
@@ -46,14 +48,20 @@ class _Running:
     deadline: float | None = None
     stopped_by: str | None = None
     last_fraction: float = -1.0
+    told: float | None = None
+    gave_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the run ended: succeeded, failed or cancelled, and the exit code that says so."""
+    """How the run ended: succeeded, failed or cancelled, and the exit code that says so.
+
+    `abandoned` when a thread of user code is still at work, which only the end of the process stops.
+    """
 
     outcome: Literal["succeeded", "failed", "cancelled"]
     exit_code: int
+    abandoned: bool = False
 
 
 @dataclass(slots=True)
@@ -82,6 +90,7 @@ class Scheduler:
     _signal: int | None = None
     _fatal: BaseException | None = None
     _pool: ThreadPoolExecutor | None = None
+    _abandoned: bool = False
 
     async def run(self) -> Outcome:
         """Carry out the plan. Raises StateError when the log can't be written."""
@@ -90,12 +99,16 @@ class Scheduler:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
         ticker = asyncio.create_task(self._tick())
-        self._pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="node")
+        self._pool = (
+            ThreadPoolExecutor(  # `jobs` bounds the work; an abandoned thread needs a successor
+                self.jobs + len(self._place), thread_name_prefix="node"
+            )
+        )
         try:
             await self._drain()
         finally:
             ticker.cancel()
-            self._pool.shutdown(wait=True)
+            self._pool.shutdown(wait=not self._abandoned)
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
         if self._fatal is not None:
@@ -210,14 +223,16 @@ class Scheduler:
         self._running[key] = running
         loop = asyncio.get_running_loop()
         try:
-            result = await loop.run_in_executor(self._pool, self._work, key, attempt, running)
+            work = loop.run_in_executor(self._pool, self._work, key, attempt, running)
+            gave_up = asyncio.ensure_future(running.gave_up.wait())
+            await asyncio.wait((work, gave_up), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                self._abandoned = True
+                return _stopped(running, limit) or Cancelled()
+            gave_up.cancel()
+            result = work.result()
         except Cancelled as error:
-            if running.stopped_by == "timeout":
-                return NodeError(
-                    f"stopped after its timeout of {limit:g} s",
-                    hint="raise the node's `timeout`, or look at its story for the slow stage",
-                )
-            return error
+            return _stopped(running, limit) or error
         except Exception as error:  # noqa: BLE001 - the node's edge: its failure is recorded, not ours
             return error
         finally:
@@ -238,11 +253,17 @@ class Scheduler:
                 node=node,
                 frames=self._inputs(key),
                 consumers=self._uses[key],
+                stale=frozenset(k for k in self._upstream(key) if self._done.get(k) == "ignored"),
                 attempt=attempt,
                 emit=self.emit,
                 entered=lambda stage: setattr(running, "stage", stage),
             )
             return execute(job, session)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise NodeError(
+                f"the node's code ended with {type(error).__name__}({error})",
+                hint="a function returns its rows or raises an error; it doesn't leave the process",
+            ) from error
         finally:
             running.session = None
             session.close()
@@ -283,9 +304,11 @@ class Scheduler:
 
     def _outcome(self) -> Outcome:
         if self._cancelled_by is not None:
-            return Outcome("cancelled", 143 if self._signal == signal.SIGTERM else 130)
-        failed = "failed" in self._done.values()
-        return Outcome("failed", 1) if failed else Outcome("succeeded", 0)
+            code = 143 if self._signal == signal.SIGTERM else 130
+            return Outcome("cancelled", code, self._abandoned)
+        if "failed" in self._done.values():
+            return Outcome("failed", 1, self._abandoned)
+        return Outcome("succeeded", 0, self._abandoned)
 
     def _on_signal(self, number: int) -> None:
         if self._signal is not None:  # a second Ctrl-C: the user means it
@@ -314,6 +337,9 @@ class Scheduler:
         if running.deadline is not None and now > running.deadline:
             running.stopped_by = running.stopped_by or "timeout"
         if running.stopped_by is not None:
+            running.told = running.told or now
+            if now - running.told > _GRACE:
+                running.gave_up.set()
             session.cancel()  # repeatedly: an interrupt between two statements reaches neither
             return
         progress = session.progress()
@@ -329,6 +355,16 @@ class Scheduler:
                     rows_done=progress.rows_done,
                 )
             )
+
+
+def _stopped(running: _Running, limit: float | None) -> NodeError | None:
+    """The failure of a node that its timeout stopped; None when somebody else did."""
+    if running.stopped_by != "timeout":
+        return None
+    return NodeError(
+        f"stopped after its timeout of {limit:g} s",
+        hint="raise the node's `timeout`, or look at its story for the slow stage",
+    )
 
 
 def _resident_bytes() -> int:

@@ -56,6 +56,8 @@ def _stored(work: Work, name: str, key: str) -> Frame:
             f"input '{name}' has no rows: {key} has not stored a result yet",
             hint=f"run it first: odibi run --select {key}",
         )
+    if key in work.job.stale:
+        work.warn(f"{key} failed and is ignored: '{name}' is what an earlier run stored")
     frame = _read_source(work, source)
     return _limited(work, frame)
 

@@ -72,6 +72,7 @@ def publish(work: Work, frame: Frame, target: Target) -> Written:
             mode=target.mode,
         )
     )
+    places.refuse_foreign_folder(work.facts.loaded, target)
     staged = work.session.stage(frame, target)
     try:
         for check in work.staged_checks:
@@ -84,7 +85,7 @@ def publish(work: Work, frame: Frame, target: Target) -> Written:
     if target.mode != "overwrite" and work.facts.engine.was_written(target):
         work.session.discard(staged)
         work.warn("this run had already written its rows here: not written again")
-        written = Written(rows=staged.rows, bytes=0, files=())
+        written = Written(rows=0, bytes=0, files=())
     else:
         written = work.session.commit(staged)
     work.emit(

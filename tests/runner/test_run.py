@@ -386,3 +386,79 @@ def _last_event(folder: Path) -> dict[str, object]:
     lines = (_run_dir(folder) / "events.jsonl").read_text().splitlines()
     event: dict[str, object] = json.loads(lines[-1])
     return event
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        ("path: .", "the folder of connection 'data'"),
+        ("path: odibi.yaml", "odibi.yaml"),
+        ("path: .odibi, partition_by: [kind]", "the ledger"),
+        ("path: .odibi/runs/x.parquet", "a part of the ledger"),
+        ("path: in.csv", "its own source in.csv"),
+    ],
+)
+def test_a_write_that_would_destroy_something_is_refused(
+    tmp_path: Path, write: str, said: str
+) -> None:
+    (tmp_path / "in.csv").write_text("id,kind\n1,2\n")
+    nodes = f"""\
+- name: a
+  read: {{connection: data, format: csv, path: in.csv}}
+  write: {{connection: data, format: parquet, {write}}}
+"""
+    done = command(project(tmp_path, nodes), "run")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert (tmp_path / "in.csv").read_text() == "id,kind\n1,2\n"
+
+
+def test_two_outputs_of_one_place_are_refused_unless_both_add(tmp_path: Path) -> None:
+    same = node("a").replace("out/a", "out/x") + node("b").replace("out/b", "out/x")
+    done = command(project(tmp_path, same), "run")
+    assert done.returncode == 2
+    assert "p.b (write) writes to the same place as p.a (write)" in done.stderr
+    adding = same.replace("out/x.parquet}", "out/x.parquet, mode: append}")
+    assert command(project(tmp_path, adding), "run", "--jobs", "1").returncode == 0
+    assert len(rows(tmp_path / "out/x.parquet")) == 18
+
+
+def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "keep").mkdir()
+    (tmp_path / "keep/letter.txt").write_text("dear")
+    result = run(project(tmp_path, node("a").replace("out/a.parquet", "keep")))
+    assert statuses(result) == {"a": "failed"}
+    assert (tmp_path / "keep/letter.txt").read_text() == "dear"
+
+
+def test_a_function_that_leaves_the_process_fails_its_node_only(tmp_path: Path) -> None:
+    functions = (
+        "import sys\nfrom odibi import transform\n\n@transform\ndef leave(df):\n    sys.exit(0)\n"
+    )
+    nodes = node("a", "transform: {steps: [{function: leave}]}") + node("b")
+    result = run(project(tmp_path, nodes, functions=functions))
+    assert (result.exit_code, statuses(result)) == (1, {"a": "failed", "b": "succeeded"})
+
+
+def test_a_function_that_never_returns_cannot_hold_the_run(tmp_path: Path) -> None:
+    functions = "import time\nfrom odibi import transform\n\n@transform\ndef hang(df):\n    time.sleep(600)\n"
+    nodes = node("a", "transform: {steps: [{function: hang}]}\ntimeout: 1s") + node("b")
+    folder = project(tmp_path, nodes, functions=functions)
+    code, document = result_of(folder, "--jobs", "1")
+    assert code == 1
+    assert {name: entry["status"] for name, entry in document["nodes"].items()} == {
+        "p.a": "failed",
+        "p.b": "succeeded",
+    }
+
+
+def test_an_ignored_failure_leaves_a_warning_where_old_rows_are_read(tmp_path: Path) -> None:
+    folder = project(tmp_path, node("a") + node("b", "depends_on: [a]", read=False))
+    run(folder)
+    broken = node("a", "on_error: ignore", "SELECT nope FROM df") + node(
+        "b", "depends_on: [a]", read=False
+    )
+    result = run(project(tmp_path, broken))
+    assert result.state.nodes["p.b"].warnings == (
+        "p.a failed and is ignored: 'a' is what an earlier run stored",
+    )
