@@ -45,6 +45,8 @@ def select(
     `state` and `engine` (the project's, if None) are what `state:` compares with. Raises UsageError for
     a selector that can't be read, and for names, tags, layers, … that no node has.
     """
+    if any(not selector.strip() for selector in (*include, *exclude)):
+        raise UsageError("a selector is empty", hint="leave the option out to run everything")
     chooser = _Chooser(graph, state, engine or graph.loaded.project.engine)
     chosen = chooser.union(include) if _parts(include) else set(graph.nodes)
     return chosen - chooser.union(exclude)

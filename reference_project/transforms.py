@@ -1,12 +1,12 @@
 """Steps of this project that are clearer in Python than in SQL."""
 
-import unicodedata
-
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from odibi import transform
 
-DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# control characters, and those that turn the direction of the text around them
+STEERING = r"[\p{Cc}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
 
 
 @transform
@@ -17,12 +17,7 @@ def clean_names(table: pa.Table, columns: list[str]) -> pa.Table:
     characters or turn the direction of the text around them.
     """
     for column in columns:
-        cleaned = [None if name is None else _clean(name) for name in table[column].to_pylist()]
-        position = table.column_names.index(column)
-        table = table.set_column(position, column, pa.array(cleaned, pa.string()))
+        spelled = pc.utf8_normalize(table[column].cast(pa.string()), form="NFC")
+        cleaned = pc.replace_substring_regex(spelled, pattern=STEERING, replacement="")
+        table = table.set_column(table.column_names.index(column), column, cleaned)
     return table
-
-
-def _clean(name: str) -> str:
-    kept = (char for char in name if unicodedata.category(char) != "Cc" and char not in DIRECTIONS)
-    return unicodedata.normalize("NFC", "".join(kept))

@@ -40,6 +40,9 @@ class Writer:
         """Write the batch beside its target, durable but invisible."""
         _check(target, batch.schema)
         batch = self._storable(batch)
+        if target.format in ("csv", "json"):
+            # DuckDB 2.0 may hang for ever when a COPY to text fails late: compute first, then copy
+            batch = self.hold(batch)
         if target.mode == "overwrite" and target.format != "delta":
             return self._stage_overwrite(batch, target)
         held = self.hold(batch)
@@ -47,7 +50,15 @@ class Writer:
         if target.format == "delta":
             return Staged(target, None, held.rows or 0, unique)
         self._lock(target.path)
-        return replace(self._stage_change(unique, target), rows=held.rows or 0)
+        rows = self._new_rows(unique, target) if target.mode == "append_once" else held.rows
+        return replace(self._stage_change(unique, target), rows=rows or 0)
+
+    def _new_rows(self, batch: DuckFrame, target: Target) -> int | None:
+        """How many of the rows have a key that the table doesn't have yet."""
+        if not target.path.exists():
+            return batch.rows
+        old, _ = self._in_place(target, batch)
+        return int(self.cursor.run(write_plan.count_new(target, old, batch.relation))[0][0])
 
     def _storable(self, batch: DuckFrame) -> DuckFrame:
         """The batch with types that files can hold."""

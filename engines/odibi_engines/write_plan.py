@@ -18,6 +18,7 @@ __all__ = [
     "check_keys",
     "check_partitions",
     "combined",
+    "count_new",
     "copy_options",
     "duplicate_key",
     "equal_keys",
@@ -209,6 +210,11 @@ def combined(target: Target, old: str, old_schema: Schema, batch: str, batch_sch
     return (
         f"{kept} o WHERE NOT EXISTS (FROM {batch} b WHERE {_match(target.keys)}) {union} {added} b"
     )
+
+
+def count_new(target: Target, old: str, batch: str) -> str:
+    """SELECT the number of rows in the batch whose key isn't in the table."""
+    return f"SELECT count(*) FROM {batch} b WHERE NOT EXISTS (FROM {old} o WHERE {_match(target.keys)})"
 
 
 def _match(keys: Sequence[str]) -> str:

@@ -55,7 +55,8 @@ def list_things(
         else:
             from odibi import config
 
-            rows = _OF_PROJECT[what](config.load(find_project(project), env=env))
+            loaded = config.load(find_project(project), env=env)
+            rows = loaded.secrets.value(_OF_PROJECT[what](loaded))
         _show(what, rows, as_json)
 
 

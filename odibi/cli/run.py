@@ -76,7 +76,10 @@ def run(
         from odibi import config
         from odibi.runner import RunRequest, launch
 
-        loaded = config.load(find_project(project), env=env, variables=variables(var or []))
+        given = variables(var or [])
+        loaded = config.load(find_project(project), env=env, variables=given)
+        _known_variables(given, loaded.project.vars)
+        _writable(result_json)
         request = RunRequest(
             select=tuple(select or ()),
             exclude=tuple(exclude or ()),
@@ -112,6 +115,30 @@ def variables(assignments: list[str]) -> dict[str, str]:
     if wrong := [name for name, equals, _ in pairs if not equals or not name]:
         raise UsageError(f"--var {wrong[0]}: expected name=value")
     return {name: value for name, _, value in pairs}
+
+
+def _known_variables(given: dict[str, str], declared: dict[str, Any]) -> None:
+    """Raise UsageError for a --var that the project doesn't have."""
+    from difflib import get_close_matches
+
+    from odibi.errors import UsageError
+
+    for name in given:
+        if name not in declared:
+            near = get_close_matches(name, declared, n=1)
+            known = ", ".join(declared) or "none"
+            raise UsageError(
+                f"--var {name}: the project has no variable of that name",
+                hint=f"did you mean {near[0]}?" if near else f"variables here: {known}",
+            )
+
+
+def _writable(path: Path | None) -> None:
+    """Raise UsageError before anything runs when --result-json can't be written."""
+    from odibi.errors import UsageError
+
+    if path is not None and (path.is_dir() or not os.access(path.resolve().parent, os.W_OK)):
+        raise UsageError(f"--result-json {path}: can't be written there")
 
 
 def _view(quiet: bool) -> Any:

@@ -271,11 +271,10 @@ def _failures(state: RunState) -> list[str]:
 
 def _next(state: RunState, loaded: Loaded) -> list[str]:
     """What a user would type now; only commands that exist."""
-    if state.status == "failed":
-        return [
-            "odibi story last          what happened, node by node",
-            "odibi run --resume        go on from here",
-        ]
+    story = "odibi story last          what happened, node by node"
+    if state.status in ("failed", "cancelled"):
+        real = state.plan is not None and not state.plan.dry_run and state.plan.sample is None
+        return [story, *(["odibi run --resume        go on from here"] if real else [])]
     lines = ["odibi story last          rows, schemas, checks and profiles of every node"]
     nodes = [node for pipeline in loaded.project.pipelines for node in pipeline.nodes]
     tables = [node.name for node in nodes if node.write is not None]

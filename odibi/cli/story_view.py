@@ -446,12 +446,10 @@ def _short(text: str | None) -> str:
 
 
 def _values(profile: ColumnProfile) -> str:
-    """A small histogram of numbers, or the most frequent values."""
+    """A small histogram of numbers, or the most frequent values with how often each was sampled."""
     if profile.histogram:
         return histogram([bin_.count for bin_ in profile.histogram])
-    total = max(sum(value.count for value in profile.top), 1)
-    shares = (f"{safe_line(v.value, 12)} {v.count / total:.0%}" for v in profile.top[:3])
-    return ", ".join(shares)
+    return ", ".join(f"{safe_line(v.value, 12)} {v.count:,}×" for v in profile.top[:3])
 
 
 def histogram(counts: Sequence[int]) -> str:

@@ -227,6 +227,8 @@ class _Builder:
         if event.tag is not None and event.tag not in _TEXT_TAGS:
             self._refuse_tag(event, at)
             return None
+        if "\0" in event.value:
+            raise _RefusedError(at, "a NUL character can be no part of a value")
         if event.tag is not None or not event.implicit[0]:
             return event.value
         match = _CORE.fullmatch(event.value)

@@ -135,6 +135,7 @@ def launch(
         prepared = prepare(loaded, request)
         ledger = prepared.ledger
         users = functions.load_module(loaded.root)  # before the run exists: it may be broken
+        _check_names(prepared, users)
         run_id = request.run_id or ledger.new_run_id()
         run_dir = ledger.run_dir(run_id)
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -150,6 +151,22 @@ def launch(
         _tell(loaded, ledger, run_id, state)
         ledger.close()
     return RunResult(run_id, outcome.outcome, outcome.exit_code, run_dir, state, outcome.abandoned)
+
+
+def _check_names(prepared: Prepared, users: Mapping[str, UserFunction]) -> None:
+    """Raise UsageError for a transformer or function of the plan that doesn't exist."""
+    from odibi.transforms import registry  # 7 ms, which `odibi plan` does without
+
+    known = {*users, *registry.names()}
+    for step in prepared.plan.steps:
+        config = prepared.graph.nodes[step.key].config
+        steps = config.transform.steps if config.transform else ()
+        for name in filter(None, (config.transformer, *(s.function or s.operation for s in steps))):
+            if step.action == "run" and name not in known:
+                try:
+                    registry.get(name)
+                except UsageError as error:
+                    raise UsageError(f"{step.key}: {error.message}", hint=error.hint) from None
 
 
 def _carry_out(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["hidden_columns", "mask_rows", "profile", "publish", "put_aside", "write"]
 
 _MASKED = "***"
+_VALUE_IN_REASON = re.compile(r"column (?P<column>.+?): .* is not (?P<type>.+)", re.DOTALL)
 
 
 def write(work: Work, frame: Frame) -> Frame:
@@ -72,6 +75,8 @@ def publish(work: Work, frame: Frame, target: Target) -> Written:
             mode=target.mode,
         )
     )
+    if target.mode == "append_once":
+        work.counts.declare("deduplicates")
     places.refuse_foreign_folder(work.facts.loaded, target)
     staged = work.session.stage(frame, target)
     try:
@@ -158,9 +163,18 @@ def _reasons(work: Work, report: ReadReport) -> dict[str, int]:
     if report.rejects is None:
         return {}
     query = "SELECT reason, count(*) FROM df GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"
-    return {
-        str(reason): int(n) for reason, n in work.session.fetch(query, {"df": report.rejects}).rows
-    }
+    counts: Counter[str] = Counter()
+    for reason, n in work.session.fetch(query, {"df": report.rejects}).rows:
+        counts[_without_hidden(work, str(reason))] += int(n)
+    return dict(counts)
+
+
+def _without_hidden(work: Work, reason: str) -> str:
+    """A reason such as `column card: 41x is not a BIGINT`, with a sensitive column's value as stars."""
+    match = _VALUE_IN_REASON.fullmatch(reason)
+    if match is None or match["column"] not in hidden_columns(work, Rows((match["column"],), [])):
+        return reason
+    return f"column {match['column']}: {_MASKED} is not {match['type']}"
 
 
 def _first(work: Work, report: ReadReport) -> str:
@@ -168,7 +182,9 @@ def _first(work: Work, report: ReadReport) -> str:
         return "no details"
     query = "SELECT file, line, reason FROM df ORDER BY file, line LIMIT 1"
     file, line, reason = work.session.fetch(query, {"df": report.rejects}).rows[0]
-    return f"{places.display(work.facts.loaded, Path(file))}:{line}: {reason}"
+    return (
+        f"{places.display(work.facts.loaded, Path(file))}:{line}: {_without_hidden(work, reason)}"
+    )
 
 
 def _diverted(work: Work, target: Target) -> Target:

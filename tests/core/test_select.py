@@ -31,7 +31,6 @@ ALL = "bronze.orders bronze.shops silver.orders silver.links silver.people gold.
 @pytest.mark.parametrize(
     ("selector", "expected"),
     [
-        ("", ALL),
         ("silver.links", "silver.links"),
         ("orders", "bronze.orders silver.orders"),
         ("silver.*", "silver.orders silver.links silver.people"),
@@ -69,6 +68,7 @@ def test_separate_arguments_are_a_union_and_exclusions_come_last(graph: Graph) -
 @pytest.mark.parametrize(
     ("selector", "message", "hint"),
     [
+        ("", "a selector is empty", "leave the option out to run everything"),
         ("silver.link", "no node is named 'silver.link'", "did you mean 'silver.links'?"),
         ("silver", "no node is named 'silver'", "for the pipeline: pipeline:silver"),
         ("gould.*", "no node matches 'gould.*'", None),

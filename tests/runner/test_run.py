@@ -462,3 +462,29 @@ def test_an_ignored_failure_leaves_a_warning_where_old_rows_are_read(tmp_path: P
     assert result.state.nodes["p.b"].warnings == (
         "p.a failed and is ignored: 'a' is what an earlier run stored",
     )
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "pandas"])
+def test_append_once_counts_what_it_leaves_out(tmp_path: Path, engine: str) -> None:
+    body = "write: {connection: data, format: parquet, path: out/a.parquet, mode: append_once, merge_keys: [kind]}"
+    folder = project(tmp_path, node("a", body, out=False), engine=engine)
+    for rows_out, left_out in ((3, 6), (0, 9)):
+        counts = run(folder).state.nodes["p.a"].counts
+        assert counts is not None
+        assert (counts.rows_in, counts.rows_out, counts.deduplicated) == (9, rows_out, left_out)
+    assert len(rows(tmp_path / "out/a.parquet")) == 3
+
+
+def test_sensitive_values_stay_out_of_reasons(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,card\n1,41x\n2,42\n")
+    nodes = """\
+- name: a
+  sensitive: [card]
+  read: {connection: data, format: csv, path: in.csv, options: {columns: {id: BIGINT, card: BIGINT}}}
+  write: {connection: data, format: parquet, path: out/a.parquet}
+"""
+    result = run(project(tmp_path, nodes))
+    assert [q.reasons for q in result.state.nodes["p.a"].quarantines] == [
+        {"column card: *** is not a BIGINT": 1}
+    ]
+    assert "41x" not in (result.run_dir / "story.json").read_text()
