@@ -47,17 +47,21 @@ class Writer:
             return self._stage_overwrite(batch, target)
         held = self.hold(batch)
         unique = self._unique_batch(held, target)
-        if target.format == "delta":
-            return Staged(target, None, held.rows or 0, unique)
-        self._lock(target.path)
+        if target.format != "delta":
+            self._lock(target.path)
         rows = self._new_rows(unique, target) if target.mode == "append_once" else held.rows
+        if target.format == "delta":
+            return Staged(target, None, rows or 0, unique)
         return replace(self._stage_change(unique, target), rows=rows or 0)
 
     def _new_rows(self, batch: DuckFrame, target: Target) -> int | None:
         """How many of the rows have a key that the table doesn't have yet."""
-        if not target.path.exists():
+        if target.format == "delta" and (target.path / "_delta_log").is_dir():
+            old = self.read(Source(format="delta", path=target.path)).relation
+        elif target.format != "delta" and target.path.exists():
+            old, _ = self._in_place(target, batch)
+        else:
             return batch.rows
-        old, _ = self._in_place(target, batch)
         return int(self.cursor.run(write_plan.count_new(target, old, batch.relation))[0][0])
 
     def _storable(self, batch: DuckFrame) -> DuckFrame:
