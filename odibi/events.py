@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any, ClassVar, Literal
 
 __all__ = [
+    "AS_EXECUTED",
     "EVENT_VERSION",
     "CheckEvaluated",
     "ErrorInfo",
@@ -47,6 +48,8 @@ __all__ = [
 ]
 
 EVENT_VERSION = 1
+AS_EXECUTED = "as executed"
+"""The step of a SqlExecuted that holds a whole statement as the engine ran it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ class StageFinished(Payload):
 
 @dataclass(frozen=True, slots=True)
 class SqlExecuted(Payload):
-    """The SQL of one step as it ran (redacted)."""
+    """The SQL of one step as the project says it, or (step AS_EXECUTED) a statement as the engine ran it."""
 
     TYPE: ClassVar[str] = "sql_executed"
     node: str

@@ -185,9 +185,19 @@ class Work:
 
 def execute(job: Job, session: Session) -> Result:
     """Carry out one attempt. Raises OdibiError, or whatever a user's function raised."""
+    work = Work(job, session)
+    try:
+        return _carry_out(work)
+    finally:
+        for statement in session.statements():
+            work.emit(ev.SqlExecuted(node=work.key, step=ev.AS_EXECUTED, sql=statement))
+
+
+def _carry_out(work: Work) -> Result:
+    """All stages, in order."""
     from odibi.stages import inputs, transform, validate, write  # they import this module
 
-    work = Work(job, session)
+    job = work.job
     _run_statements(work, "pre_sql", job.node.config.pre_sql)
     start = _stage(work, "read", inputs.start)
     if start is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from odibi import places
+from odibi.clashes import clashes
 from odibi.config import Position, Problem
 from odibi.errors import OdibiError, UsageError
 
@@ -20,14 +21,16 @@ _Path = tuple[str | int, ...]
 
 
 def inspect(graph: Graph) -> list[Problem]:
-    """Errors that a run would meet later: in params, names of functions, and the grammar of SQL."""
+    """Errors that a run would meet later: in params, names of functions, grammar of SQL, outputs."""
     from odibi import functions  # imports the user's transforms.py
 
+    top = Position(graph.loaded.path, 1, 1)
+    found = [Problem(clash.position or top, clash.message, clash.hint) for clash in clashes(graph)]
     try:
         known = functions.load_module(graph.loaded.root)
     except OdibiError as error:
-        return [Problem(Position(graph.loaded.path, 1, 1), error.message, error.hint)]
-    return [
+        return [*found, Problem(top, error.message, error.hint)]
+    return found + [
         problem
         for path, node in _placed(graph)
         for problem in _node(graph.loaded, path, node, known)

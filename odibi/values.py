@@ -13,9 +13,14 @@ _LONGEST = 200
 
 
 def shown(value: Any) -> Any:
-    """The value as null, boolean, number or text: exact where JSON can, cut after 200 characters."""
-    if value is None or isinstance(value, bool | int):
+    """The value as null, boolean, number or text: exact where JSON can, cut after 200 characters.
+
+    Integers that a double can't hold are digits, as are decimals; times are ISO 8601, bytes hex.
+    """
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**53 else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, datetime | date | time):

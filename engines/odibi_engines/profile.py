@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from odibi.engine import Column, ColumnProfile, Schema
+from odibi.values import shown
 
 __all__ = ["SAMPLED", "Footer", "column_profile", "displayed", "footer_facts", "plain_row"]
 
 SAMPLED = 1_000
 """Rows behind distinct counts, top values and histograms."""
 
-_TEXT_LIMIT = 200
 _TOP = 5
 _BINS = 10
 
@@ -28,49 +26,15 @@ Footer = dict[str, Facts]
 """Column name → facts over all row groups, as the file's footer tells."""
 
 
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it: times as ISO text, decimals and long integers as digits, bytes as hex."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) < 2**53 else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, str):
-        return value if len(value) <= _TEXT_LIMIT else value[: _TEXT_LIMIT - 1] + "…"
-    return _plain_rare(value)
-
-
-def _plain_rare(value: Any) -> Any:
-    if isinstance(value, datetime | date | time):
-        return _short(value.isoformat())
-    if isinstance(value, bytes | bytearray | memoryview):
-        return plain(bytes(value).hex())
-    if isinstance(value, dict | list | tuple):
-        return plain(json.dumps(value, default=_plain_rare, ensure_ascii=False))
-    return plain(str(value))
-
-
-def _short(moment: str) -> str:
-    """A time without the zeros at the end of its fraction, as the footer of a file has it."""
-    return moment.rstrip("0") if "." in moment and "+" not in moment else moment
-
-
 def plain_row(row: Iterable[Any]) -> tuple[Any, ...]:
     """A row of plain values."""
-    return tuple(map(plain, row))
+    return tuple(map(shown, row))
 
 
 def displayed(value: Any) -> str:
     """A value as text for people."""
-    shown = plain(value)
-    return (
-        shown
-        if isinstance(shown, str)
-        else str(shown).lower()
-        if isinstance(shown, bool)
-        else f"{shown}"
-    )
+    known = shown(value)
+    return str(known).lower() if isinstance(known, bool) else str(known)
 
 
 def column_profile(
@@ -182,5 +146,5 @@ def _order(type_: str) -> Callable[[str], Any]:
 
 
 def _bound(text: str, type_: str) -> str:
-    shown = displayed(text).removesuffix("…")
-    return shown.replace(" ", "T", 1) if type_.startswith("TIMESTAMP") else shown
+    known = displayed(text).removesuffix("…")
+    return known.replace(" ", "T", 1) if type_.startswith("TIMESTAMP") else known

@@ -18,6 +18,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from odibi.cli.common import plural
+from odibi.events import AS_EXECUTED
 from odibi.history import NodeSummary, RunSummary
 from odibi.run_state import SYMBOLS
 from odibi.safe_text import safe, safe_line
@@ -514,13 +516,19 @@ def _sql_section(node: NodeStory) -> list[RenderableType]:
     from rich.syntax import Syntax  # pygments, only for this page
 
     parts: list[RenderableType] = []
-    for step in node.sql:
+    executed = [step for step in node.sql if step.step == AS_EXECUTED]
+    for step in (step for step in node.sql if step.step != AS_EXECUTED):
         code = safe(step.sql).strip()
         block = Syntax(code, "sql", theme="ansi_dark", background_color="default", word_wrap=True)
         parts += [
             _text("  " + safe_line(step.step), "dim"),
             Padding(block, (0, 0, 0, 4), expand=False),
         ]
+    if executed:
+        said = plural(len(executed), "statement")
+        parts.append(
+            _text(f"  {said} as the engine ran them: with --json, step '{AS_EXECUTED}'", "dim")
+        )
     return parts
 
 

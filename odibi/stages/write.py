@@ -78,6 +78,8 @@ def publish(work: Work, frame: Frame, target: Target) -> Written:
     if target.mode == "append_once":
         work.counts.declare("deduplicates")
     places.refuse_foreign_folder(work.facts.loaded, target)
+    if work.facts.origin_id != work.facts.run_id or work.job.attempt > 1:
+        work.facts.engine.sweep(target)  # what a killed or failed attempt left beside the target
     staged = work.session.stage(frame, target)
     try:
         for check in work.staged_checks:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from odibi.engine import Target
+from odibi.events import AS_EXECUTED
+from odibi_engines.publish import staging_path
 from tests.runner.running import command, project, result_of, rows, run, statuses
 
 READ = "read: {connection: data, format: parquet, path: numbers.parquet}"
@@ -488,3 +493,29 @@ def test_sensitive_values_stay_out_of_reasons(tmp_path: Path) -> None:
         {"column card: *** is not a BIGINT": 1}
     ]
     assert "41x" not in (result.run_dir / "story.json").read_text()
+
+
+def test_the_story_holds_the_statement_that_was_run(tmp_path: Path) -> None:
+    result = run(project(tmp_path, node("a", sql="SELECT id * 7 AS seven FROM df")))
+    ran = [s.sql for s in result.state.nodes["p.a"].sql if s.step == AS_EXECUTED]
+    assert len(ran) == 1
+    again = ran[0].replace("out/a.parquet", "again.parquet")
+    duckdb.sql(again)
+    assert rows(tmp_path / "again.parquet") == rows(tmp_path / "out/a.parquet")
+
+
+def test_a_resumed_write_starts_without_what_the_killed_one_left(tmp_path: Path) -> None:
+    body = "write: {connection: data, format: parquet, path: out/a, partition_by: [kind]}"
+    folder = project(tmp_path, node("a", body, "SELECT nope FROM df", out=False))
+    failed = run(folder)
+    target = Target("parquet", tmp_path / "out/a", "overwrite", f"{failed.run_id}-p.a")
+    left = staging_path(target) / "kind=0"
+    left.mkdir(parents=True)
+    shutil.copy(tmp_path / "numbers.parquet", left / "stale.parquet")
+    project(tmp_path, node("a", body, out=False))
+    assert statuses(run(folder, resume=True)) == {"a": "succeeded"}
+    found = duckdb.sql(
+        f"SELECT count(*) FROM read_parquet('{tmp_path}/out/a/**/*.parquet')"
+    ).fetchall()
+    assert found == [(9,)]
+    assert not (tmp_path / "out/.odibi-tmp").exists()

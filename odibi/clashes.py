@@ -30,10 +30,6 @@ class Output:
     format: str
     adds: bool
 
-    @property
-    def position(self) -> Position | None:
-        return self.node.position
-
     def __str__(self) -> str:
         return f"{self.node.key} ({self.kind})"
 
@@ -46,12 +42,16 @@ class Clash:
     message: str
     hint: str
 
+    @property
+    def position(self) -> Position | None:
+        return self.output.node.position
+
 
 def check_outputs(graph: Graph) -> None:
     """Raise GraphError with every output that would destroy or overwrite something."""
     found = list(clashes(graph))
     if found:
-        lines = [f"{clash.output.position}: {clash.message}" for clash in found]
+        lines = [f"{clash.position}: {clash.message}" for clash in found]
         raise GraphError("\n".join(lines), hint=found[0].hint)
 
 
