@@ -9,11 +9,11 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odibi.errors import UsageError
+from odibi.discovery import find_project, shown_path
 from odibi.safe_text import safe, safe_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ __all__ = [
     "terminal_width",
 ]
 
-FILE_NAMES = ("odibi.yaml", "odibi.yml")
 
 ProjectOption = Annotated[
     Path | None, typer.Option("--project", "-p", help="Project folder or YAML file.")
@@ -62,55 +61,11 @@ ExcludeOption = Annotated[
 ]
 
 
-def find_project(path: Path | None) -> Path:
-    """The YAML file of the project: `path` itself, or the odibi.yaml in the folder `path`.
-
-    Without `path`, the odibi.yaml in the working folder or the nearest folder above it.
-    Raises UsageError when there is none.
-    """
-    if path is None:
-        return _nearest(Path.cwd())
-    if path.is_dir():
-        return _in(path) or _no_project(f"no odibi.yaml in {path}", path)
-    if not path.exists():
-        raise UsageError(f"--project {path}: no such file or folder")
-    return path
-
-
 def open_ledger(path: Path | None) -> Ledger:
     """The ledger of the project at `path` (see `find_project`); the YAML itself isn't read."""
     from odibi.ledger import Ledger  # sqlite3, which most commands don't need
 
     return Ledger(find_project(path).resolve().parent)
-
-
-def _in(folder: Path) -> Path | None:
-    return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
-
-
-def _nearest(start: Path) -> Path:
-    for folder in (start, *start.parents):
-        if found := _in(folder):
-            return found
-    return _no_project("no odibi.yaml here or above", start)
-
-
-def _no_project(message: str, folder: Path) -> NoReturn:
-    other = next(iter(sorted(folder.glob("[!.]*.y*ml"))), None)
-    hint = (
-        f"or name another file: --project {shown_path(other)}"
-        if other
-        else "or name one with --project"
-    )
-    raise UsageError(message, hint=f"start one with `odibi init`, {hint}")
-
-
-def shown_path(path: Path) -> str:
-    """The path as people read it: relative to the working folder when it lies inside."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd().resolve()))
-    except ValueError:
-        return str(path)
 
 
 def say(lines: Iterable[object]) -> None:
