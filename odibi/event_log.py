@@ -36,6 +36,7 @@ _LIFECYCLE = (
     ev.NodeSucceeded,
     ev.NodeFailed,
     ev.NodeSkipped,
+    ev.NodeCancelRequested,
     ev.NodeCancelled,
     ev.WriteIntended,
     ev.WriteCommitted,

@@ -20,6 +20,7 @@ __all__ = [
     "Event",
     "Heartbeat",
     "LogLine",
+    "NodeCancelRequested",
     "NodeCancelled",
     "NodeFailed",
     "NodeProgress",
@@ -315,6 +316,15 @@ class NodeSkipped(Payload):
     node: str
     reason: str
     because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCancelRequested(Payload):
+    """Somebody asked that this node be stopped and the rest of the run go on."""
+
+    TYPE: ClassVar[str] = "node_cancel_requested"
+    node: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)

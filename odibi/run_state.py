@@ -97,7 +97,8 @@ class NodeState:
 
     `started` is the start of the latest attempt, `first_started` that of the first. `seconds` is how
     long the latest attempt took, once it has ended. `fraction` (0–1) and `rows_done` tell how far
-    `stage` is. `retry_at` is set while the node waits for its next attempt.
+    `stage` is. `retry_delay` (seconds) is set while the node waits for its next attempt.
+    `cancelled_by` names who asked that this node be stopped; it may have ended before.
     """
 
     key: str
@@ -115,6 +116,7 @@ class NodeState:
     rows_done: int | None = None
     retry_delay: float | None = None
     ignored: bool = False
+    cancelled_by: str | None = None
     error: ev.ErrorInfo | None = None
     counts: ev.RowsCounted | None = None
     schema_in: tuple[tuple[str, str], ...] | None = None
@@ -304,8 +306,12 @@ def _on_node(node: NodeState, event: ev.Payload, at: datetime) -> NodeState:
             return replace(failed, ignored=event.ignored)
         case ev.NodeSkipped():
             return _ended(node, "skipped", at, reason=event.reason, because=event.because)
+        case ev.NodeCancelRequested():
+            return replace(node, cancelled_by=event.by)
         case ev.NodeCancelled():
-            return _ended(node, "cancelled", at, seconds=event.seconds)
+            by = node.cancelled_by
+            reason = node.reason if by is None else f"cancelled by {by}"
+            return _ended(node, "cancelled", at, seconds=event.seconds, reason=reason)
         case ev.LogLine():
             return replace(node, **_with_log(node, event, at))
     return _observed(node, event)

@@ -15,6 +15,7 @@ __all__ = ["app", "main"]
 
 # name → (module, one line for `odibi --help`); the modules load when the command is called
 COMMANDS: dict[str, tuple[str, str]] = {
+    "cancel": ("odibi.cli.cancel", "Stop a run that goes on, or one node of it."),
     "demo": ("odibi.cli.demo", "Generate OdibiEats and run it from raw files to gold tables."),
     "doctor": ("odibi.cli.doctor", "Check this machine and the project for what a run needs."),
     "explain": ("odibi.cli.explain", "Explain a transformer, pattern, test or key of the YAML."),

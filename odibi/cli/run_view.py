@@ -214,7 +214,7 @@ def _remark(node: NodeState) -> str:
         return _bar(node.fraction) if node.fraction is not None else node.stage or ""
     if node.error is not None and node.status == "failed":
         return safe(node.error.message.splitlines()[0])[:60]
-    if node.status in ("skipped", "reused"):
+    if node.status in ("skipped", "reused") or (node.status == "cancelled" and node.cancelled_by):
         return safe(node.reason)[:60]
     return ", ".join(_facts(node))
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from odibi import __version__, functions, graph, plan, plugins, run_state, select
 from odibi import events as ev
 from odibi.clashes import check_outputs
+from odibi.control import ControlFile
 from odibi.engine import Engine, UserFunction
 from odibi.errors import UsageError
 from odibi.event_log import EventLog, log_files
 from odibi.ledger import Ledger
 from odibi.locks import acquire
 from odibi.node import RunFacts
-from odibi.runner.control import ControlFile
 from odibi.runner.scheduler import Outcome, Scheduler
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from odibi import events as ev
+from odibi.control import ControlFile
 from odibi.engine import Engine, Frame, Session
 from odibi.errors import Cancelled, NodeError, StateError
 from odibi.graph import Graph
 from odibi.node import Job, Result, RunFacts, execute
 from odibi.plan import Plan
-from odibi.runner.control import ControlFile
 from odibi.runner.failures import backoff, describe, is_transient
 
 __all__ = ["Outcome", "Scheduler"]
@@ -81,12 +81,14 @@ class Scheduler:
     _children: dict[str, list[str]] = field(default_factory=dict)
     _settled: list[tuple[int, str]] = field(default_factory=list)
     _place: dict[str, int] = field(default_factory=dict)
+    _begun: set[str] = field(default_factory=set)
     _done: dict[str, str] = field(default_factory=dict)
     _frames: dict[str, Frame | None] = field(default_factory=dict)
     _uses: dict[str, int] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _halted: set[str] = field(default_factory=set)
     _cancelled_by: str | None = None
+    _cancelled_nodes: set[str] = field(default_factory=set)
     _signal: int | None = None
     _fatal: BaseException | None = None
     _pool: ThreadPoolExecutor | None = None
@@ -140,6 +142,28 @@ class Scheduler:
             if running.session is not None:
                 running.session.cancel()
 
+    def cancel_node(self, key: str, by: str) -> None:
+        """Stop one node: at work it is interrupted, waiting it never starts; the run goes on."""
+        if key not in self._place or key in self._done:
+            why = "it had ended" if key in self._done else "this run has no such node"
+            message = f"{by} asked to cancel {key}: {why}"
+            self.emit(ev.LogLine(level="INFO", message=message))
+            return
+        if key in self._cancelled_nodes:
+            return
+        self._cancelled_nodes.add(key)
+        self.emit(ev.NodeCancelRequested(node=key, by=by))
+        if (running := self._running.get(key)) is not None:
+            running.stopped_by = running.stopped_by or "cancel"
+            if running.session is not None:
+                running.session.cancel()
+        elif key not in self._begun:
+            self._end_cancelled(key, 0.0)
+            self._skip_hopeless()
+
+    def _is_cancelled(self, key: str) -> bool:
+        return self._cancelled_by is not None or key in self._cancelled_nodes
+
     async def _drain(self) -> None:
         """Start what is ready, wait for anything to end, until nothing is left."""
         tasks: dict[asyncio.Task[None], str] = {}
@@ -160,12 +184,25 @@ class Scheduler:
         ready: list[str] = []
         while self._settled and len(ready) < room:
             _, key = heapq.heappop(self._settled)
-            if reason := self._why_not(key):
-                self._finish(key, "skipped")
-                self.emit(ev.NodeSkipped(node=key, reason=reason[0], because=reason[1]))
-            else:
+            if key not in self._done and not self._skipped(key):
                 ready.append(key)
+        self._begun.update(ready)
         return ready
+
+    def _skip_hopeless(self) -> None:
+        """Skip at once what must not run: with all workers busy, `_ready` comes only much later."""
+        skipped = True
+        while skipped:  # each may settle others
+            waiting = [key for _, key in sorted(self._settled) if key not in self._done]
+            skipped = [key for key in waiting if self._skipped(key)] != []
+
+    def _skipped(self, key: str) -> bool:
+        """Skip a node whose upstreams are settled when it must not run; whether it was."""
+        reason = self._why_not(key)
+        if reason is not None:
+            self._finish(key, "skipped")
+            self.emit(ev.NodeSkipped(node=key, reason=reason[0], because=reason[1]))
+        return reason is not None
 
     def _why_not(self, key: str) -> tuple[str, str | None] | None:
         """Why a node whose upstreams are settled must not run, or None."""
@@ -198,22 +235,28 @@ class Scheduler:
             if isinstance(error, StateError):
                 raise error
             if isinstance(error, Cancelled):
-                self._finish(key, "cancelled")
-                self.emit(ev.NodeCancelled(node=key, seconds=seconds))
+                self._end_cancelled(key, seconds)
                 return
             info = describe(error, self.facts.position(self.graph.nodes[key]))
-            if not (is_transient(error) and attempt < policy.attempts) or self._cancelled_by:
+            if not (is_transient(error) and attempt < policy.attempts) or self._is_cancelled(key):
                 self._fail(key, info, seconds, attempt)
                 return
             delay = backoff(policy.backoff, attempt, self.retry_rng)
             self.emit(ev.NodeRetried(node=key, attempt=attempt, delay=delay, error=info))
-            await self._pause(delay)
+            await self._pause(key, delay)
+            if self._is_cancelled(key):
+                self._end_cancelled(key, seconds)
+                return
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, key: str, seconds: float) -> None:
         """Sleep that a cancel cuts short."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and self._cancelled_by is None:
+        while time.monotonic() < until and not self._is_cancelled(key):
             await asyncio.sleep(min(_TICK, seconds))
+
+    def _end_cancelled(self, key: str, seconds: float) -> None:
+        self._finish(key, "cancelled")
+        self.emit(ev.NodeCancelled(node=key, seconds=seconds))
 
     async def _attempt(self, key: str, attempt: int) -> BaseException | None:
         """One attempt in a worker thread; the exception it ended with, or None."""
@@ -245,7 +288,7 @@ class Scheduler:
         session = self.engine.session(key)
         running.session = session
         try:
-            if running.stopped_by or self._cancelled_by:
+            if running.stopped_by or self._is_cancelled(key):
                 raise Cancelled
             node = self.graph.nodes[key]
             job = Job(
@@ -294,10 +337,15 @@ class Scheduler:
                 heapq.heappush(self._settled, (self._place[child], child))
         for parent in self._upstream(key) & self._uses.keys():
             self._uses[parent] -= 1
-            frame = self._frames.get(parent)
-            if self._uses[parent] == 0 and frame is not None:
-                self._frames[parent] = None
-                self.engine.release(frame)
+            self._let_go(parent)
+        self._let_go(key)  # who wanted it may have been cancelled meanwhile
+
+    def _let_go(self, key: str) -> None:
+        """Release the frame of a node once nobody needs it."""
+        frame = self._frames.get(key)
+        if self._uses[key] == 0 and frame is not None:
+            self._frames[key] = None
+            self.engine.release(frame)
 
     def _upstream(self, key: str) -> set[str]:
         return set(self.graph.upstream(key))
@@ -306,7 +354,7 @@ class Scheduler:
         if self._cancelled_by is not None:
             code = 143 if self._signal == signal.SIGTERM else 130
             return Outcome("cancelled", code, self._abandoned)
-        if "failed" in self._done.values():
+        if not {"failed", "cancelled"}.isdisjoint(self._done.values()):
             return Outcome("failed", 1, self._abandoned)
         return Outcome("succeeded", 0, self._abandoned)
 
@@ -324,8 +372,11 @@ class Scheduler:
             now = time.monotonic()
             for key, running in list(self._running.items()):
                 self._watch(key, running, now)
-            if (by := self.control.cancel_requested()) is not None:
-                self.cancel(by)
+            for request in self.control.requests():
+                if request.node is None:
+                    self.cancel(request.by)
+                else:
+                    self.cancel_node(request.node, request.by)
             if now - beat >= _HEARTBEAT:
                 beat = now
                 self.emit(ev.Heartbeat(rss=_resident_bytes(), cpu_seconds=_cpu_seconds()))

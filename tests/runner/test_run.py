@@ -13,8 +13,21 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from odibi import config
+from odibi.control import CancelRequest, ControlFile, request_cancel
 from odibi.engine import Target
-from odibi.events import AS_EXECUTED
+from odibi.events import (
+    AS_EXECUTED,
+    Event,
+    LogLine,
+    NodeCancelled,
+    NodeCancelRequested,
+    NodeRetried,
+    NodeSkipped,
+    NodeStarted,
+    Payload,
+)
+from odibi.runner import RunRequest, launch
 from odibi_engines.publish import staging_path
 from tests.runner.running import command, project, result_of, rows, run, statuses
 
@@ -170,8 +183,6 @@ def test_a_signal_ends_the_run_cleanly(tmp_path: Path, number: int, code: int) -
 
 
 def test_a_run_can_be_cancelled_from_outside(tmp_path: Path) -> None:
-    from odibi.runner.control import request_cancel
-
     folder = project(tmp_path, node("slow", "", SLOW, read=False))
     process = subprocess.Popen(
         [sys.executable, "-m", "odibi", "run", "-p", str(folder)], stdout=subprocess.DEVNULL
@@ -183,6 +194,136 @@ def test_a_run_can_be_cancelled_from_outside(tmp_path: Path) -> None:
         '"run_cancel_requested","data":{"by":"a test"}'
         in (_run_dir(folder) / "events.jsonl").read_text()
     )
+
+
+def test_a_control_file_is_read_as_it_grows_and_nonsense_is_passed_over(tmp_path: Path) -> None:
+    control = ControlFile(tmp_path / "control.jsonl")
+    assert control.requests() == []
+    with control.path.open("a") as file:
+        file.write('nonsense\n[1]\n{"request": "dance"}\n{"request": "cancel", "node": 7}\n')
+    request_cancel(tmp_path, "one")
+    request_cancel(tmp_path, "two", "p.a")
+    with control.path.open("a") as file:
+        file.write('{"request": "cancel", "by"')
+    assert control.requests() == [CancelRequest("one"), CancelRequest("two", "p.a")]
+    assert control.requests() == []
+    with control.path.open("a") as file:
+        file.write(': "three"}\n')
+    assert control.requests() == [CancelRequest("three")]
+
+
+def test_one_node_can_be_cancelled_and_the_rest_goes_on(tmp_path: Path) -> None:
+    nodes = (
+        node("slow", "", SLOW, read=False)
+        + node("after", "depends_on: [slow]", "SELECT * FROM slow", read=False)
+        + node("beyond", "depends_on: [after]", "SELECT * FROM after", read=False)
+        + node("other")
+    )
+    folder = project(tmp_path, nodes)
+
+    def watch(event: Event) -> None:
+        if isinstance(event.payload, NodeStarted) and event.payload.node == "p.slow":
+            request_cancel(_run_dir(folder), "a test", "p.slow")
+
+    result = launch(config.load(folder / "odibi.yaml"), RunRequest(jobs=1), watch=watch)
+    assert (result.outcome, result.exit_code) == ("failed", 1)
+    assert statuses(result) == {
+        "slow": "cancelled",
+        "after": "skipped",
+        "beyond": "skipped",
+        "other": "succeeded",
+    }
+    slow = result.state.nodes["p.slow"]
+    assert (slow.cancelled_by, slow.reason) == ("a test", "cancelled by a test")
+    assert result.state.nodes["p.beyond"].because == "p.after"
+    assert result.state.cancelled_by is None
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["other.parquet"]
+
+
+def test_a_node_cancelled_while_it_waits_never_starts(tmp_path: Path) -> None:
+    nodes = (
+        node("first", "", SLOW, read=False)
+        + node("waiting", "depends_on: [first]", "SELECT * FROM first", read=False)
+        + node("second")
+        + node("after", "depends_on: [second]", "SELECT * FROM second", read=False)
+    )
+    folder = project(tmp_path, nodes)
+    seen: list[Payload] = []
+
+    def watch(event: Event) -> None:
+        seen.append(event.payload)
+        if isinstance(event.payload, NodeStarted) and event.payload.node == "p.first":
+            for name in ("waiting", "second", "nobody"):
+                request_cancel(_run_dir(folder), "a test", f"p.{name}")
+        if isinstance(event.payload, LogLine) and "nobody" in event.payload.message:
+            for name in ("waiting", "first", "first"):
+                request_cancel(_run_dir(folder), "a test", f"p.{name}")
+
+    result = launch(config.load(folder / "odibi.yaml"), RunRequest(jobs=1), watch=watch)
+    assert result.exit_code == 1
+    assert statuses(result) == {
+        "first": "cancelled",
+        "waiting": "cancelled",
+        "second": "cancelled",
+        "after": "skipped",
+    }
+    assert [p.node for p in seen if isinstance(p, NodeStarted)] == ["p.first"]
+    order = [p for p in seen if isinstance(p, NodeCancelled | NodeSkipped)]
+    assert [p.node for p in order] == ["p.waiting", "p.second", "p.after", "p.first"]
+    assert [p.message for p in seen if isinstance(p, LogLine)] == [
+        "a test asked to cancel p.nobody: this run has no such node",
+        "a test asked to cancel p.waiting: it had ended",
+    ]
+    assert sum(isinstance(p, NodeCancelRequested) for p in seen) == 3
+
+
+def test_a_cancel_cuts_the_pause_between_attempts_short(tmp_path: Path) -> None:
+    functions = """
+from odibi import transform
+
+@transform
+def unreachable(df):
+    raise ConnectionError("not yet")
+"""
+    nodes = node("a", "transform: {steps: [{function: unreachable}]}") + node("b")
+    extra = "retry: {max_attempts: 9, backoff: exponential}\n"
+    folder = project(tmp_path, nodes, functions=functions, extra=extra)
+    attempts: list[int] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event.payload, NodeRetried):
+            attempts.append(event.payload.attempt)
+            if event.payload.attempt == 2:
+                request_cancel(_run_dir(folder), "a test", "p.a")
+
+    result = launch(config.load(folder / "odibi.yaml"), RunRequest(), watch=watch)
+    assert (result.exit_code, statuses(result)) == (1, {"a": "cancelled", "b": "succeeded"})
+    assert attempts == [1, 2]
+
+
+def test_the_command_cancels_a_node_then_the_run(tmp_path: Path) -> None:
+    nodes = node("slow", "", SLOW, read=False) + node("slower", "", SLOW, read=False)
+    folder = project(tmp_path, nodes)
+    idle = command(folder, "cancel")
+    assert (idle.returncode, "no run of this project goes on" in idle.stderr) == (2, True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "odibi", "run", "-j", "2", "-p", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    _wait_for_event(folder, "node_started")
+    run_id = _run_dir(folder).name
+    wrong = command(folder, "cancel", "--node", "p.slo")
+    assert (wrong.returncode, "did you mean p.slow" in wrong.stderr) == (2, True)
+    one = command(folder, "cancel", "--node", "slow")
+    assert (one.returncode, one.stdout) == (0, f"p.slow of run {run_id} is being cancelled\n")
+    _wait_for_event(folder, "node_cancelled")
+    again = command(folder, "cancel", "--node", "slow")
+    assert "p.slow has ended already: cancelled" in again.stderr
+    whole = command(folder, "cancel", run_id)
+    assert (whole.returncode, whole.stdout) == (0, f"run {run_id} is being cancelled\n")
+    assert process.wait(30) == 130
+    late = command(folder, "cancel", run_id)
+    assert f"run {run_id} has ended already: cancelled" in late.stderr
 
 
 def test_a_dry_run_binds_everything_and_writes_nothing(tmp_path: Path) -> None:
