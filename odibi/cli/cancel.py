@@ -78,7 +78,9 @@ def _node(state: RunState, name: str) -> str:
     if len(found) != 1:
         near = found or get_close_matches(name, state.nodes, n=1)
         hint = f"did you mean {' or '.join(near)}?" if near else f"nodes: {', '.join(state.nodes)}"
-        raise UsageError(f"--node {name}: {'several nodes' if found else 'no such node'}", hint=hint)
+        raise UsageError(
+            f"--node {name}: {'several nodes' if found else 'no such node'}", hint=hint
+        )
     node = state.nodes[found[0]]
     if node.done:
         raise UsageError(f"{node.key} has ended already: {node.status}")

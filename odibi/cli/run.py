@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odibi.cli.common import find_project
+from odibi.cli.common import find_project, shown_path
 from odibi.cli.exits import fail, reported
+from odibi.safe_text import safe
 
 if TYPE_CHECKING:
     from odibi.runner import RunResult
 
 app = typer.Typer(add_completion=False)
 
+_BEGINS_WITHIN = 5.0
+"""Seconds after which a detached run is left to itself; it may wait for another run."""
 _PROFILES = ("off", "sample", "full")
 
 
 @app.command()
 def run(
+    context: typer.Context,
     select: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,10 +72,17 @@ def run(
         typer.Option("--result-json", help="Write the outcome of every node to this file."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what failed.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Run in a process of its own and return at once.")
+    ] = False,
 ) -> None:
     """Run the project: nodes in dependency order, several at once, each to a story you can read."""
     if profile not in _PROFILES:
         fail(f"--profile {profile} is not one of {', '.join(_PROFILES)}")
+    if detach:
+        with reported():
+            _start(find_project(project).absolute(), run_id, _arguments(context))
+        return
     with reported():
         from odibi import config
         from odibi.runner import RunRequest, launch
@@ -105,6 +116,41 @@ def run(
         sys.stderr.flush()
         os._exit(result.exit_code)
     raise SystemExit(result.exit_code)
+
+
+def _arguments(context: typer.Context) -> list[str]:
+    """The options of this command line for the process that carries it out."""
+    words = []
+    for option in context.command.params:
+        value = context.params[option.name or ""]
+        if option.name in ("detach", "project", "run_id") or value in (None, False, option.default):
+            continue
+        name = max(option.opts, key=len)
+        for item in value if isinstance(value, list | tuple) else [value]:
+            words.append(name if item is True else f"{name}={item}")
+    return words
+
+
+def _start(file: Path, run_id: str | None, arguments: list[str]) -> None:
+    """Start the run elsewhere; what keeps it from beginning is said here, with its exit code."""
+    import time
+
+    from odibi import detach
+    from odibi.ledger import Ledger
+
+    started = detach.start(
+        file.parent, arguments, run_id or Ledger(file.parent).new_run_id(), project=file
+    )
+    until = time.monotonic() + _BEGINS_WITHIN
+    while not detach.has_begun(started) and time.monotonic() < until:
+        if (said := detach.failure(started)) is not None:
+            print(safe(said), file=sys.stderr)
+            raise SystemExit(started.process.returncode)
+        time.sleep(0.02)
+    print(f"run {started.run_id} goes on as process {started.pid}")
+    print(f"  {shown_path(started.log)}")
+    print("odibi top                  watch it")
+    print(f"odibi cancel {started.run_id}")
 
 
 def variables(assignments: list[str]) -> dict[str, str]:
