@@ -22,6 +22,7 @@ from odibi.run_state import NodeState, RunState
 __all__ = [
     "DamagedIndexError",
     "History",
+    "NodeCell",
     "NodeSummary",
     "RunSummary",
     "schema_hash",
@@ -33,8 +34,8 @@ __all__ = [
 class RunSummary:
     """One run in a line. Times are UTC; `status` is that of RunState, or `damaged` with an `error`.
 
-    `stamp` changes with the run's log files. `whole` is false for dry runs and samples, which say
-    nothing about the project's tables.
+    `stamp` changes with the run's log files. `whole` is false for dry runs, samples and scratch runs,
+    which say nothing about the project's tables.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class RunSummary:
     checks_failed: int = 0
     dry_run: bool = False
     sample: int | None = None
+    scratch: bool = False
     whole: bool = True
     resume_of: str | None = None
     config_hash: str | None = None
@@ -106,6 +108,25 @@ class NodeSummary:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NodeCell:
+    """One node in one run, as little as a table of nodes × runs needs. `began` is the run's."""
+
+    run_id: str
+    node: str
+    action: str
+    status: str
+    whole: bool
+    began: datetime | None
+    seconds: float | None
+    rows_out: int | None
+    quarantined: int
+    checks_failed: int
+    warnings: int
+    schema_hash: str | None
+    error: str | None
+
+
 def summarise(run_id: str, stamp: str, state: RunState) -> tuple[RunSummary, list[NodeSummary]]:
     """What the index keeps of a run."""
     plan, totals = state.plan, state.totals
@@ -134,7 +155,8 @@ def summarise(run_id: str, stamp: str, state: RunState) -> tuple[RunSummary, lis
         checks_failed=totals.checks_failed,
         dry_run=bool(plan and plan.dry_run),
         sample=plan.sample if plan else None,
-        whole=not (plan and (plan.dry_run or plan.sample)),
+        scratch=bool(plan and plan.scratch),
+        whole=not (plan and (plan.dry_run or plan.sample or plan.scratch)),
         resume_of=plan.resume_of if plan else None,
         config_hash=plan.config_hash if plan else None,
         git_sha=plan.git_sha if plan else None,
@@ -191,12 +213,12 @@ class DamagedIndexError(StateError):
     """The index file isn't a readable database any more; it can be rebuilt."""
 
 
-_LAYOUT = 3  # change it with the columns: an index of another layout is rebuilt
+_LAYOUT = 4  # change it with the columns: an index of another layout is rebuilt
 _JSON_FIELDS = frozenset({"schema", "selection", "command", "outputs"})
 _TIME_FIELDS = frozenset({"started", "finished", "began"})
-_FLAG_FIELDS = frozenset({"dry_run", "whole"})
+_FLAG_FIELDS = frozenset({"dry_run", "scratch", "whole"})
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_Record = TypeVar("_Record", RunSummary, NodeSummary)
+_Record = TypeVar("_Record", RunSummary, NodeSummary, NodeCell)
 
 
 def _columns(record: type[Any]) -> list[str]:
@@ -214,6 +236,7 @@ def _insert(table: str, record: type[Any]) -> str:
     return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' for _ in names)})"
 
 
+_CELL = ", ".join(_columns(NodeCell))
 _INSERT_RUN = _insert("runs", RunSummary)
 _INSERT_NODE = _insert("nodes", NodeSummary)
 # Runs in the order in which they began; ids that a scheduler chose needn't sort by time.
@@ -315,6 +338,12 @@ class History:
         sql = f"SELECT * FROM nodes {wanted} {_NEWEST_NODE} LIMIT 1"
         rows = (row for name in self.names() for row in self._ask(sql, name))
         return [_record(NodeSummary, row) for row in rows]
+
+    def cells(self, runs: int) -> list[NodeCell]:
+        """All nodes of the latest `runs` runs, newest run first, each run's in plan order."""
+        sql = f"""SELECT {_CELL} FROM nodes WHERE run_id IN
+            (SELECT run_id FROM runs {_NEWEST_FIRST} LIMIT ?) {_NEWEST_NODE}, position"""
+        return [_record(NodeCell, row) for row in self._ask(sql, runs)]
 
     def durations(self, node: str, limit: int = 5) -> tuple[float, ...]:
         """Seconds of a node's latest successes, newest first."""

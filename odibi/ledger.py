@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from odibi import event_log, run_state
 from odibi.errors import StateError, UsageError
-from odibi.history import DamagedIndexError, History, NodeSummary, RunSummary, summarise
+from odibi.history import DamagedIndexError, History, NodeCell, NodeSummary, RunSummary, summarise
 from odibi.processes import lives
 from odibi.run_state import RunState
 
@@ -70,6 +70,10 @@ class Ledger:
         silent_since = _touched(folder)
         return _settled(run_state.fold(event_log.read(folder)), silent_since)
 
+    def settle(self, run_id: str, state: RunState) -> RunState:
+        """The state that a reader folded, as `lost` when none of the run's processes lives any more."""
+        return state if state.done else _settled(state, _touched(self.run_dir(run_id)))
+
     def resolve(self, name: str) -> str:
         """The run that a person means: `last`, `last~2`, an id, its beginning or its end.
 
@@ -97,6 +101,10 @@ class Ledger:
     def nodes(self, run_id: str) -> list[NodeSummary]:
         """A run's nodes in plan order."""
         return self._ask(lambda history: history.nodes(run_id))
+
+    def matrix(self, runs: int = 50) -> list[NodeCell]:
+        """All nodes of the latest runs as the index has them, newest run first; brings nothing up to date."""
+        return self._ask(lambda history: history.cells(runs))
 
     def node_history(self, node: str, limit: int = 50) -> list[NodeSummary]:
         """A node's successes, newest first; dry runs and samples left out."""

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("odibi.cli.run", "Run the project, or a selection of its nodes."),
     "schema": ("odibi.cli.schema", "Print the JSON Schema of odibi.yaml or of the story."),
     "story": ("odibi.cli.story", "Read the story of a run: rows, schemas, checks, errors."),
+    "top": ("odibi.cli.top", "Watch runs live in the terminal; rerun and cancel their nodes."),
     "validate": ("odibi.cli.validate", "Check odibi.yaml and report every problem at once."),
 }
 

@@ -1,0 +1,1 @@
+"""`odibi top`: every run of a project as it happens, in the terminal."""

@@ -1,0 +1,258 @@
+"""The app: keeps the world in step with the ledger and lets the screens repaint what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.style import Style
+from textual.app import App
+
+from odibi.ledger import Ledger
+from odibi_tui import theme as themes
+from odibi_tui.follow import Follower, News
+from odibi_tui.preferences import Preferences
+from odibi_tui.screen import MainScreen
+from odibi_tui.world import NOTHING, Change, World
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+    from textual.command import Provider
+    from textual.screen import Screen
+
+    from odibi_tui.pane import Pane
+
+__all__ = ["Options", "TopApp"]
+
+_FALLBACK = 0.5  # seconds between looks when the file system rings no bell
+_LIST = 15.0  # seconds between looks at the list of runs when no bell rings for it
+_SETTLE = 0.4  # seconds that an edit of the YAML may take
+_FRAME, _FRAME_SSH = 0.033, 0.25  # seconds between repaints at most
+
+
+def _commands() -> type[Provider]:
+    from odibi_tui.palette import Commands  # textual.command's widgets: on first use
+
+    return Commands
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `odibi top` was called with. `path` is the project's YAML file."""
+
+    path: Path
+    run: str | None = None
+    view: str | None = None
+    read_only: bool = False
+    ascii: bool = False
+    preferences: Path | None = None
+
+
+class TopApp(App[None]):
+    """`odibi top`. Reads the ledger and the logs, and never talks to a runner."""
+
+    TITLE = "odibi top"
+    COMMANDS = {_commands}
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = []
+    AUTO_FOCUS = None
+    CSS = """
+    Screen { layers: base overlay; }
+    Toast { background: $surface; }
+    """
+
+    def __init__(self, options: Options, **driver: Any) -> None:
+        super().__init__(**driver)
+        self.options = options
+        self.ascii = options.ascii or themes.ascii_wanted()
+        self.signs = themes.ASCII_SIGNS if self.ascii else themes.SIGNS
+        self.world = World(options.path.resolve(), Ledger(options.path.resolve().parent))
+        self.follower = Follower(self.world.ledger)
+        self.preferences = Preferences.load(options.preferences)
+        self.rerun_on_edit = False
+        self._styles: Mapping[str, Style] = {}
+        self._bell = asyncio.Event()
+        self._news_of_runs = True
+        self._runs_read = time.monotonic()
+        self._over_ssh = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
+        self._watched: tuple[Path, ...] = ()
+        self._stop_watching: asyncio.Event | None = None
+
+    # Starting -----------------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[None]:
+        return MainScreen()
+
+    def on_mount(self) -> None:
+        self.animation_level = "none"
+        chosen = self.preferences.theme or ("ansi-dark" if self._few_colours() else "textual-dark")
+        if chosen in self.available_themes:
+            self.theme = chosen
+        self.set_keymap(self.preferences.keys)
+        self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+        self._restyle()
+
+    def _few_colours(self) -> bool:
+        return self.console.color_system == "standard"
+
+    async def first_frame(self) -> None:
+        """The screen stands: read the ledger, then go on following."""
+        if self.options.run is not None:
+            run_id = await asyncio.to_thread(self.world.ledger.resolve, self.options.run)
+            self.world.show_run(run_id)
+        self.run_worker(self._follow(), group="follow", exclusive=True)
+        self.run_worker(self.reload_project(), group="project", exclusive=True)
+
+    @property
+    def main(self) -> MainScreen:
+        """The screen below all dialogs."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, MainScreen)
+        return screen
+
+    # Colours ------------------------------------------------------------------------------------------
+
+    def style_of(self, name: str) -> Style:
+        """The Rich style behind a name that lines use."""
+        return self._styles.get(name) or Style.null()
+
+    def _restyle(self) -> None:
+        current = self.current_theme
+        ansi = self.theme.startswith("ansi")
+        variables = self.theme_variables
+        self._styles = themes.styles(
+            current.dark, ansi, variables.get("accent", "#56b4e9"), variables.get("surface", "#333")
+        )
+        self.main.restyle()
+
+    def sign(self, status: str) -> str:
+        """The sign of a status in one cell."""
+        return self.signs.get(status, "·" if not self.ascii else " ")
+
+    # Following ----------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        """Look whenever a bell rings, at most once per frame; now and then without a bell."""
+        while True:
+            await self.look()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), self._pause())
+            self._bell.clear()
+            await asyncio.sleep(_FRAME_SSH if self._over_ssh else _FRAME)
+
+    def _pause(self) -> float:
+        return _FALLBACK if self.world.live_runs() else 4 * _FALLBACK
+
+    async def look(self) -> None:
+        """Take in what is new and repaint what it touches."""
+        runs, self._news_of_runs = self._news_of_runs or self._runs_due(), False
+        ended = len(self.world.live_runs())
+        news: News = await asyncio.to_thread(
+            self.follower.look, self.world.followed(), runs=runs or not self.world.loaded
+        )
+        first = not self.world.loaded
+        change = self.world.accept(news) if news else NOTHING
+        if change.run or first:
+            self._bell.set()  # another run is to be read: at once
+        if len(self.world.live_runs()) != ended:
+            self._news_of_runs = True
+        self.changed(change)
+        if news.runs is not None:
+            await self._load_history()
+        self._watch_folders()
+
+    def _runs_due(self) -> bool:
+        """Without a bell (network file systems) the list of runs is read now and then."""
+        due = time.monotonic() - self._runs_read > _LIST
+        if due:
+            self._runs_read = time.monotonic()
+        return due
+
+    async def _load_history(self) -> None:
+        cells = await asyncio.to_thread(self.world.ledger.matrix, 50)
+        self.changed(self.world.set_cells(cells))
+
+    def changed(self, change: Change) -> None:
+        """Let all visible panes repaint what changed."""
+        if change:
+            self.main.on_world(change)
+
+    async def reload_project(self) -> None:
+        """Read the YAML again."""
+        from odibi_tui.project import load_project
+
+        project = await asyncio.to_thread(load_project, self.world.path)
+        before = self.world.project
+        self.changed(self.world.set_project(project))
+        if project.problems and not before.problems:
+            self.notify(project.problems[0], title="odibi.yaml", severity="error", markup=False)
+
+    # Bells ----------------------------------------------------------------------------------------------
+
+    def _watch_folders(self) -> None:
+        """Watch the project, the runs and the logs of those that go on, when that set changed."""
+        ledger = self.world.ledger
+        runs = ledger.path / "runs"
+        wanted = [self.world.root, ledger.path, runs, *map(ledger.run_dir, self.world.followed())]
+        folders = tuple(folder for folder in wanted if folder.is_dir())
+        if folders != self._watched:
+            self._watched = folders
+            if self._stop_watching is not None:
+                self._stop_watching.set()
+            self._stop_watching = asyncio.Event()
+            self.run_worker(self._listen(folders, self._stop_watching), group="bell")
+
+    async def _listen(self, folders: tuple[Path, ...], stop: asyncio.Event) -> None:
+        """Ring when something changes in the folders. Their own changes only, not those below."""
+        from watchfiles import awatch  # 40 ms of import: after the first frame
+
+        runs = str(self.world.ledger.path / "runs")
+        with suppress(OSError, RuntimeError):  # no watch to be had: the fallback goes on looking
+            async for changes in awatch(
+                *folders, step=20, debounce=100, recursive=False, stop_event=stop
+            ):
+                paths = [Path(path) for _, path in changes]
+                if any(str(path.parent) == runs or path.name == "runs" for path in paths):
+                    self._news_of_runs = True
+                if any(self._is_source(path) for path in paths):
+                    self.run_worker(self._reload_soon(), group="project", exclusive=True)
+                self._bell.set()
+
+    def _is_source(self, path: Path) -> bool:
+        return path.parent == self.world.root and path.suffix in (".yaml", ".yml")
+
+    async def _reload_soon(self) -> None:
+        await asyncio.sleep(_SETTLE)  # editors write in several steps
+        await self.reload_project()
+        await self.main.project_changed()
+
+    # What panes ask for ---------------------------------------------------------------------------------
+
+    def focus_moved(self, pane: Pane) -> None:
+        """Another pane has the focus."""
+        self.main.show_footer(pane)
+
+    async def action_act(self, action: str) -> None:
+        """Carry out an action by its id."""
+        await self.main.act(action)
+
+    def ring(self) -> None:
+        """Look for news at once."""
+        self._bell.set()
+
+    def leave(self) -> None:
+        """Leave; runs go on."""
+        self.remember()
+        self.exit()
+
+    def remember(self) -> None:
+        """Keep what the person chose for next time."""
+        chosen = self.preferences
+        chosen.theme, chosen.view, chosen.zoomed = self.theme, self.main.view, self.main.zoomed
+        chosen.save()

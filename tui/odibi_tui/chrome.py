@@ -1,0 +1,166 @@
+"""What stands around the panes: the status line, the tabs with the counts, the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from odibi.run_state import RunState
+from odibi.safe_text import safe_line
+from odibi_tui import eta
+from odibi_tui.paint import Line, Span, amount, bar, clip, duration, join, size, width
+from odibi_tui.theme import style_of_status
+from odibi_tui.world import World
+
+__all__ = ["counts", "elapsed", "footer_line", "status_line", "tabs_line"]
+
+_COUNTED = ("failed", "warning", "running", "succeeded", "skipped", "queued")
+_COUNT_AS = {"retrying": "running", "reused": "succeeded", "lost": "failed", "cancelled": "skipped"}
+
+
+def elapsed(state: RunState, now: datetime) -> float | None:
+    """Seconds since the run began, or that it took."""
+    if state.seconds is not None:
+        return state.seconds
+    if state.started is None:
+        return None
+    end = state.last_at if state.status == "lost" and state.last_at else now
+    return max((end - state.started).total_seconds(), 0.0)
+
+
+def counts(world: World) -> dict[str, int]:
+    """How many nodes of the shown run are in each state, in the order of the tabs."""
+    found = dict.fromkeys(_COUNTED, 0)
+    for key in world.state.nodes:
+        status = world.status(key)
+        found[_COUNT_AS.get(status, status)] += 1
+    return found
+
+
+def status_line(world: World, signs: Mapping[str, str], cells: int) -> Line:
+    """Which run, is it alive, how far, how much longer, what is wrong."""
+    name = safe_line(world.project.name or world.state.project or world.root.name, 40)
+    head: tuple[Span, ...] = ((" odibi top  ", "accent"), (name, "bold"))
+    state = world.state
+    if not state.run_id:
+        said = "no runs yet" if world.loaded else "reading …"
+        if world.run_id in world.damaged:
+            said = "the log of this run is damaged"
+        return clip((*head, (f"  {said}", "dim")), cells)
+    style = style_of_status(state.status)
+    shown = (
+        *head,
+        (" › ", "dim"),
+        (safe_line(state.run_id, 36), "text"),
+        ("  ", "text"),
+        (f"{signs.get(state.status, '')} {state.status.upper()}", style),
+        (f" {duration(elapsed(state, world.now()))}", "bold"),
+    )
+    details = _live_details(world, signs) if not state.done else _final_details(world)
+    return join(_fitted(shown, details, cells), _right(world), cells)
+
+
+def _fitted(shown: Line, details: Sequence[Line], cells: int) -> Line:
+    """As many details as there is room for, the first ones first."""
+    for detail in details:
+        if width(shown) + width(detail) + 14 > cells:
+            break
+        shown = (*shown, *detail)
+    return shown
+
+
+def _live_details(world: World, signs: Mapping[str, str]) -> list[Line]:
+    state, now = world.state, world.now()
+    done = sum(node.done for node in state.nodes.values())
+    share = eta.fraction(state, world.past)
+    full, empty = bar(share, 12, ascii_only=signs["succeeded"] == "+")
+    details: list[Line] = [
+        ((f"  {done}/{len(state.nodes)} ", "text"), (full, "running"), (empty, "dim")),
+        ((f" {share:.0%}", "text"),),
+    ]
+    left = eta.estimate(state, world.past, now)
+    if left is not None:
+        rough = f" (±{duration(left.spread)})" if left.spread >= 1 else ""
+        about = "" if left.known > 0.5 else "very roughly "
+        details.append(((f"  eta {about}{duration(left.seconds)}{rough}", "text"),))
+    if state.heartbeat is not None:
+        details.append(((f"  mem {size(state.heartbeat.rss)}", "dim"),))
+    path, _ = eta.critical_path(state, world.past)
+    if len(path) > 1:
+        names = " → ".join(world.name(key) for key in path[-3:])
+        details.append(((f"  critical {names}", "dim"),))
+    return details
+
+
+def _final_details(world: World) -> list[Line]:
+    state = world.state
+    totals = state.totals
+    details: list[Line] = [((f"  {amount(totals.rows_written)} rows", "text"),)]
+    if state.plan is not None and state.plan.dry_run:
+        details.append((("  dry run", "warning"),))
+    if totals.quarantined or totals.unreadable:
+        put = amount(totals.quarantined + totals.unreadable)
+        details.append(((f"  {put} put aside", "warning"),))
+    if state.finished is not None:
+        ago = (world.now() - state.finished).total_seconds()
+        details.append(((f"  {_ago(ago)}", "dim"),))
+    if state.peak_rss:
+        details.append(((f"  peak {size(state.peak_rss)}", "dim"),))
+    return details
+
+
+def _ago(seconds: float) -> str:
+    """How long ago, in words that stay right for a while."""
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (129600, 3600, "h")):
+        if seconds < limit:
+            return f"{max(int(seconds / unit), 0)} {name} ago"
+    return f"{int(seconds / 86400)} days ago"
+
+
+def _right(world: World) -> Line:
+    others = [run for run in world.live_runs() if run != world.run_id]
+    return ((f"+{len(others)} live ", "running"),) if others else ()
+
+
+def tabs_line(
+    world: World, signs: Mapping[str, str], views: Sequence[str], view: str, cells: int
+) -> Line:
+    """The views with their keys, the counts of nodes by state, and what the screen follows."""
+    tabs: list[Span] = [(" ", "text")]
+    for number, name in enumerate(views, start=1):
+        style = "tab.active" if name == view else "tab"
+        tabs.append((f" {number} {'Ask' if name == 'query' else name.capitalize()} ", style))
+    right: list[Span] = []
+    if world.state.nodes:
+        for status, count in counts(world).items():
+            if count or status in ("failed", "running", "succeeded"):
+                style = style_of_status(status) if count else "dim"
+                right.append((f"{signs[status]}{count} ", style))
+    if world.project.problems:
+        right.append((f" {signs['failed']} odibi.yaml ", "failed"))
+    mode = world.mode
+    style = {"FOLLOW": "mode.live", "REPLAY": "mode.replay", "LOST": "lost"}.get(mode, "dim")
+    right.append((f" {mode} ", style))
+    if width(tuple(tabs)) + width(tuple(right)) > cells:
+        tabs = [
+            (f" {number}{name.capitalize()}" if name == view else f" {number}", tabs[number][1])
+            for number, name in enumerate(views, start=1)
+        ]
+    return join(tuple(tabs), tuple(right), cells)
+
+
+def footer_line(shown: Sequence[tuple[str, str]], cells: int) -> Line:
+    """Keys and what they do, as many as there is room for; the last ones always."""
+    always = [pair for pair in shown if pair[1] in ("help", "commands")]
+    room = cells - sum(len(key) + len(label) + 3 for key, label in always)
+    spans: list[Span] = [(" ", "text")]
+    for key, label in shown:
+        if (key, label) in always:
+            continue
+        room -= len(key) + len(label) + 3
+        if room < 0:
+            break
+        spans += [(key, "key"), (f" {label}  ", "dim")]
+    for key, label in always:
+        spans += [(key, "key"), (f" {label}  ", "dim")]
+    return tuple(spans)

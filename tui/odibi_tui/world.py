@@ -1,0 +1,315 @@
+"""What the screens show: the project, its runs, the run and node that a person looks at. No widget."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odibi.ledger import Ledger, RunSummary
+from odibi.run_state import EMPTY, NodeState, RunState
+from odibi.safe_text import safe_line
+from odibi_tui.follow import LIVE, News
+from odibi_tui.project import NO_PROJECT, ProjectView
+
+if TYPE_CHECKING:
+    from odibi.history import NodeCell
+
+__all__ = ["ALL", "NOTHING", "Change", "World"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a pane may have to repaint.
+
+    `run`: another run is shown, or another set of nodes. `nodes`: keys of nodes whose state changed.
+    `state`: something of the shown run changed. `runs`: the list of runs. `history`: past runs of
+    nodes. `project`: the YAML. `selection`: the selected node or the marks. `filter`: the filter text.
+    `time`: only the clock went on, in a live run.
+    """
+
+    run: bool = False
+    nodes: frozenset[str] = frozenset()
+    state: bool = False
+    runs: bool = False
+    history: bool = False
+    project: bool = False
+    selection: bool = False
+    filter: bool = False
+    time: bool = False
+
+    def __bool__(self) -> bool:
+        return self != NOTHING
+
+    def __or__(self, other: Change) -> Change:
+        return Change(
+            self.run or other.run,
+            self.nodes | other.nodes,
+            self.state or other.state,
+            self.runs or other.runs,
+            self.history or other.history,
+            self.project or other.project,
+            self.selection or other.selection,
+            self.filter or other.filter,
+            self.time or other.time,
+        )
+
+
+NOTHING = Change()
+"""No change."""
+
+ALL = Change(True, frozenset(), True, True, True, True, True, True)
+"""Everything may be different: for a pane that is shown for the first time."""
+
+
+@dataclass(slots=True)
+class World:
+    """The model behind every pane; changed only by the methods below, on the app's own thread.
+
+    `run_id` is the run shown and `state` what its events so far say (or said, in a replay). `follow`:
+    a run that starts is shown by itself. `frozen` holds the state that stays on screen while `p` has
+    stopped the display. `cells` are the latest runs of each node, newest first. `now` is the clock.
+    """
+
+    path: Path
+    ledger: Ledger
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    project: ProjectView = NO_PROJECT
+    runs: tuple[RunSummary, ...] = ()
+    loaded: bool = False
+    run_id: str | None = None
+    live: dict[str, RunState] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
+    follow: bool = True
+    frozen: bool = False
+    replay: RunState | None = None
+    node: str | None = None
+    marked: frozenset[str] = frozenset()
+    filter: str = ""
+    cells: Mapping[str, Sequence[NodeCell]] = field(default_factory=dict)
+    past: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    _still: RunState | None = None
+    _named: tuple[str, ...] | None = None
+    _names: dict[str, str] = field(default_factory=dict)
+
+    # What is shown -------------------------------------------------------------------------------------
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.path.parent
+
+    @property
+    def state(self) -> RunState:
+        """The shown run; EMPTY when there is none."""
+        if self.replay is not None:
+            return self.replay
+        if self.frozen and self._still is not None:
+            return self._still
+        return self.live.get(self.run_id or "", EMPTY)
+
+    @property
+    def mode(self) -> str:
+        """One word for the status line: what the screen follows."""
+        if self.replay is not None:
+            return "REPLAY"
+        if self.frozen:
+            return "FROZEN"
+        state = self.state
+        if state.status == "lost":
+            return "LOST"
+        if state.done:
+            return "FINISHED"
+        if not state.run_id:
+            return "WAITING"
+        return "FOLLOW" if self.follow else "LIVE"
+
+    @property
+    def summary(self) -> RunSummary | None:
+        """The line of the shown run in the list of runs."""
+        return next((run for run in self.runs if run.run_id == self.run_id), None)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Keys to show, in plan order; the project's nodes outside the run come after the run's."""
+        known = self.state.nodes
+        if not known:
+            return self.project.nodes
+        if known.keys() <= set(self.project.nodes):
+            return self.project.nodes
+        return tuple(known)
+
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """(source, target) among `nodes`."""
+        shown = set(self.nodes)
+        if shown == set(self.project.nodes):
+            return self.project.edges
+        pairs = ((u, n.key) for n in self.state.nodes.values() for u in n.plan.upstream)
+        return tuple((source, target) for source, target in pairs if source in shown)
+
+    def node_state(self, key: str) -> NodeState | None:
+        """The node in the shown run, None when it has no part in it."""
+        return self.state.nodes.get(key)
+
+    def layer(self, key: str) -> str:
+        """The node's layer, empty without one."""
+        node = self.node_state(key)
+        return (node.plan.layer if node else None) or self.project.layers.get(key, "")
+
+    def tags(self, key: str) -> tuple[str, ...]:
+        node = self.node_state(key)
+        return (node.plan.tags if node else ()) or self.project.tags.get(key, ())
+
+    def name(self, key: str) -> str:
+        """The node's name, safe to show; with its pipeline where the name alone says two things."""
+        nodes = self.nodes
+        if self._named is not nodes:
+            self._named, self._names = nodes, _names(nodes)
+        return self._names.get(key) or safe_line(key)
+
+    def status(self, key: str) -> str:
+        """The node's status in the shown run; `warning` for a success with something to look at."""
+        node = self.node_state(key)
+        if node is None:
+            return "none"
+        if node.status == "succeeded" and (
+            node.warnings or node.quarantines or _soft_failures(node)
+        ):
+            return "warning"
+        return node.status
+
+    def live_runs(self) -> list[str]:
+        """Ids of runs that go on, newest first."""
+        return [
+            run.run_id
+            for run in self.runs
+            if (self.live[run.run_id].status if run.run_id in self.live else run.status) in LIVE
+        ]
+
+    def followed(self) -> list[str]:
+        """Ids of the runs whose logs are to be read: the shown one and all that go on."""
+        shown = [self.run_id] if self.run_id else []
+        return list(dict.fromkeys([*shown, *self.live_runs()]))
+
+    # What happens ----------------------------------------------------------------------------------------
+
+    def accept(self, news: News) -> Change:
+        """Take in what the follower found."""
+        before, shown = self.state, self.run_id
+        self.live.update(news.states)
+        self.damaged.update(news.damaged)
+        runs = news.runs is not None and news.runs != self.runs
+        if news.runs is not None:
+            self.runs, self.loaded = news.runs, True
+            for gone in self.live.keys() - {run.run_id for run in news.runs}:
+                del self.live[gone]
+        self._choose_run()
+        change = replace(_difference(before, self.state), runs=runs or bool(news.damaged))
+        return replace(change, run=True, state=True) if shown != self.run_id else change
+
+    def _choose_run(self) -> None:
+        """Show the newest run that goes on, unless a person chose another; else the newest."""
+        known = {run.run_id for run in self.runs}
+        live = self.live_runs()
+        if self.run_id in known and (not self.follow or self.run_id in live or not live):
+            if self.follow and self.runs and not live and self.run_id != self.runs[0].run_id:
+                self.run_id = self.runs[0].run_id
+            return
+        newest = live or [run.run_id for run in self.runs]
+        self.run_id = newest[0] if newest else None
+        self.replay = None
+
+    def show_run(self, run_id: str, follow: bool | None = None) -> Change:
+        """Show a run that a person chose; the newest one goes on being followed."""
+        newest = bool(self.runs) and run_id == self.runs[0].run_id
+        self.run_id, self.replay, self.frozen = run_id, None, False
+        self.follow = newest if follow is None else follow
+        return Change(run=True, state=True, runs=True)
+
+    def set_follow(self, follow: bool) -> Change:
+        """Follow the newest run, or stay with the one shown."""
+        self.follow = follow
+        before = self.run_id
+        self._choose_run()
+        return Change(run=before != self.run_id, state=True)
+
+    def freeze(self, frozen: bool) -> Change:
+        """Stop the display, or let it go on; reading goes on either way."""
+        self._still = self.state if frozen else None
+        self.frozen = frozen
+        return Change(run=True, state=True)
+
+    def show_replay(self, state: RunState | None) -> Change:
+        """Show the run as it was at some moment; None ends the replay."""
+        before = self.state
+        self.replay = state
+        return replace(_difference(before, self.state), state=True)
+
+    def select(self, key: str | None) -> Change:
+        """Select a node."""
+        if key == self.node:
+            return NOTHING
+        self.node = key
+        return Change(selection=True)
+
+    def mark(self, keys: Collection[str]) -> Change:
+        """Mark nodes in place of those marked before."""
+        self.marked = frozenset(keys)
+        return Change(selection=True)
+
+    def set_filter(self, text: str) -> Change:
+        """Filter nodes everywhere."""
+        if text == self.filter:
+            return NOTHING
+        self.filter = text
+        return Change(filter=True)
+
+    def set_project(self, project: ProjectView) -> Change:
+        """Take the project as the YAML now says it; while it has problems the nodes stay as they were."""
+        if project.problems:
+            project = replace(self.project, problems=project.problems)
+        self.project = project
+        return Change(project=True, run=True)
+
+    def set_cells(self, cells: Sequence[NodeCell]) -> Change:
+        """Take the latest runs of all nodes, newest first."""
+        by_node: dict[str, list[NodeCell]] = {}
+        for cell in cells:
+            by_node.setdefault(cell.node, []).append(cell)
+        self.cells = by_node
+        self.past = {
+            node: tuple(
+                cell.seconds
+                for cell in found
+                if cell.status == "succeeded"
+                and cell.seconds is not None
+                and cell.run_id != self.run_id
+            )[:20]
+            for node, found in by_node.items()
+        }
+        return Change(history=True)
+
+
+def _names(keys: tuple[str, ...]) -> dict[str, str]:
+    short = {key: key.rpartition(".")[2] for key in keys}
+    uses = Counter(short.values())
+    return {key: safe_line(key if uses[name] > 1 else name) for key, name in short.items()}
+
+
+def _soft_failures(node: NodeState) -> bool:
+    return any(not check.passed for check in node.checks)
+
+
+def _difference(before: RunState, after: RunState) -> Change:
+    """Which nodes changed; states that nothing touched are the same objects."""
+    if before is after:
+        return NOTHING
+    if before.run_id != after.run_id or before.nodes.keys() != after.nodes.keys():
+        return Change(run=True, state=True)
+    old = before.nodes
+    changed = frozenset(key for key, node in after.nodes.items() if old[key] is not node)
+    return Change(nodes=changed, state=True)
