@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.widget import Widget
 
-if TYPE_CHECKING:
-    from textual.widget import Widget
-
-__all__ = ["BoardLayout", "arrange", "size_class"]
+__all__ = ["Board", "BoardLayout", "arrange", "size_class"]
 
 ALONE = ("query", "tables", "compare")
 """Views that need the whole screen whatever its size."""
@@ -70,6 +67,20 @@ def _wide(width: int, height: int) -> dict[str, Region]:
         "runs": Region(0, graph + middle, left, runs),
         "logs": Region(0, graph + middle + runs, width, logs),
     }
+
+
+class Board(Widget):
+    """Holds all panes."""
+
+    DEFAULT_CSS = "Board { height: 1fr; width: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="board")
+        self.arrangement = BoardLayout()
+
+    @property
+    def layout(self) -> Layout:
+        return self.arrangement
 
 
 class BoardLayout(Layout):

@@ -7,11 +7,10 @@ import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.screen import Screen
 
 from odibi_tui.actions import ACTIONS, BY_ID, display, method_of
-from odibi_tui.board import ALONE, BoardLayout, arrange, size_class
+from odibi_tui.board import ALONE, Board, arrange, size_class
 from odibi_tui.chrome import footer_line, status_line, tabs_line
 from odibi_tui.lines import InTop
 from odibi_tui.pane import Chrome, Pane
@@ -46,7 +45,7 @@ VIEWS = ("graph", "nodes", "runs", "story", "logs", "query", "tables")
 class MainScreen(InTop, Screen[None]):
     """All panes and what stands around them; carries out what no pane does itself."""
 
-    DEFAULT_CSS = "MainScreen { layout: vertical; } MainScreen #board { height: 1fr; }"
+    DEFAULT_CSS = "MainScreen { layout: vertical; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(action.keys, f"app.act('{action.id}')", action.label, id=action.id, show=False)
         for action in ACTIONS
@@ -55,7 +54,7 @@ class MainScreen(InTop, Screen[None]):
     def compose(self) -> ComposeResult:
         self.status = Chrome(id="status")
         self.tabs = Chrome(id="tabs")
-        self.board = Container(id="board")
+        self.board = Board()
         self.keys = Chrome(id="keys")
         yield self.status
         yield self.tabs
@@ -63,8 +62,6 @@ class MainScreen(InTop, Screen[None]):
         yield self.keys
 
     def on_mount(self) -> None:
-        self.layout_of_board = BoardLayout()
-        self.board.styles.layout = self.layout_of_board
         self.panes: dict[str, Pane] = {}
         self.prompt: Prompt | None = None
         self.view = self.top.options.view or self.top.preferences.view
@@ -90,7 +87,7 @@ class MainScreen(InTop, Screen[None]):
         new = [self._make(name) for name in regions if name not in self.panes]
         for name, pane in self.panes.items():
             pane.display = name in regions
-        self.layout_of_board.regions = regions
+        self.board.arrangement.regions = regions
         if new:
             await self.board.mount(*new)
         self.board.refresh(layout=True)
@@ -107,7 +104,7 @@ class MainScreen(InTop, Screen[None]):
 
     def visible_panes(self) -> list[Pane]:
         """The panes on screen, in reading order."""
-        regions = self.layout_of_board.regions
+        regions = self.board.arrangement.regions
         order = sorted(regions, key=lambda name: (regions[name].y, regions[name].x))
         return [self.panes[name] for name in order if name in self.panes]
 
@@ -130,7 +127,7 @@ class MainScreen(InTop, Screen[None]):
         if name != self.view:
             alone = name in ALONE or self.view in ALONE
             self.view = name
-            if alone or self.zoomed or name not in self.layout_of_board.regions:
+            if alone or self.zoomed or name not in self.board.arrangement.regions:
                 await self.arrange_panes()
         self.focus_pane(name)
         self.refresh_chrome()
