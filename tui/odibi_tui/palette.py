@@ -50,7 +50,7 @@ class Commands(Provider):
     def _help(self, action: Action) -> str:
         why = self.top.main.why_not(action.id)
         key = self.top.main.key_of(action.id)
-        return f"{key}   {action.help}" if why is None else f"{key}   not now: {why}"
+        return f"key {key}" if why is None else f"key {key} · not now: {why}"
 
     def _act(self, action: Action) -> Callable[[], object]:
         return partial(self.top.main.act, action.id)
@@ -68,7 +68,7 @@ class Commands(Provider):
 
 
 def _words(action: Action) -> str:
-    return f"{action.help}"
+    return action.help.partition(":")[0]
 
 
 async def _go(top: TopApp, key: str) -> None:

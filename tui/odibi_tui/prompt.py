@@ -43,7 +43,7 @@ class Prompt(InTop, Input):
             self.value = getattr(pane, "found", "") if finds else self.top.world.filter
         self.cursor_position = len(self.value)
         self.display = True
-        self.focus()
+        self.screen.set_focus(self)  # at once: keys typed ahead belong here
 
     def on_input_changed(self, event: Input.Changed) -> None:
         find = getattr(self._pane, "find", None)
@@ -61,7 +61,7 @@ class Prompt(InTop, Input):
         """Keep what was typed and go back to the pane."""
         self.display = False
         if self._pane is not None:
-            self._pane.body.focus()
+            self.screen.set_focus(self._pane.body)
 
     def action_drop(self) -> None:
         """Forget what was typed."""

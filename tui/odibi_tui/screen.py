@@ -112,7 +112,7 @@ class MainScreen(InTop, Screen[None]):
         """Give the keys to a pane."""
         pane = self.panes.get(name)
         if pane is not None:
-            pane.body.focus()
+            self.set_focus(pane.body)
 
     @property
     def focused_pane(self) -> Pane | None:
@@ -256,7 +256,7 @@ class MainScreen(InTop, Screen[None]):
             return
         here = panes.index(self.focused_pane) if self.focused_pane in panes else -step
         pane = panes[(here + step) % len(panes)]
-        pane.body.focus()
+        self.set_focus(pane.body)
         if pane.id in VIEWS:
             self.view = pane.id
         self.refresh_chrome()
