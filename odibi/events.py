@@ -115,7 +115,11 @@ class WriterOpened(Payload):
 
 @dataclass(frozen=True, slots=True)
 class RunPlanned(Payload):
-    """The whole plan, before anything runs."""
+    """The whole plan, before anything runs.
+
+    `scratch` when all rows are read and every write goes to the run's scratch folder; a `sample` (rows
+    per source) goes there as well.
+    """
 
     TYPE: ClassVar[str] = "run_planned"
     run_id: str
@@ -129,6 +133,7 @@ class RunPlanned(Payload):
     excluded: tuple[str, ...] = ()
     dry_run: bool = False
     sample: int | None = None
+    scratch: bool = False
     resume_of: str | None = None
     config_hash: str | None = None
     git_sha: str | None = None

@@ -58,8 +58,9 @@ class RunFacts:
     """What all nodes of a run share.
 
     `origin_id` is the id of the run that a chain of resumes began with: write ids are made of it, so
-    that a resumed write knows its earlier self. `sample` limits rows read per source and diverts
-    writes to `scratch`. `dry` binds everything and computes nothing.
+    that a resumed write knows its earlier self. `sample` limits rows read per source. `scratch` is the
+    folder that takes all writes in place of the YAML's targets, None in a run that counts. `dry`
+    binds everything and computes nothing.
     """
 
     run_id: str
@@ -69,7 +70,7 @@ class RunFacts:
     engine: Engine
     nodes: Mapping[str, Node]
     functions: Mapping[str, UserFunction]
-    scratch: Path
+    scratch: Path | None
     sample: int | None = None
     dry: bool = False
     profile: Literal["off", "sample", "full"] = "sample"

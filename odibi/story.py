@@ -331,6 +331,7 @@ class RunStory(_Part):
     excluded: tuple[str, ...] = ()
     dry_run: bool = False
     sample: int | None = None
+    scratch: bool = False
     resume_of: str | None = None
     cancelled_by: str | None = None
     config_hash: str | None = None

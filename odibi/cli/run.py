@@ -57,6 +57,13 @@ def run(
         int | None,
         typer.Option(min=1, help="Read N rows per source; writes go to a scratch folder."),
     ] = None,
+    scratch: Annotated[
+        bool, typer.Option("--scratch", help="All rows; writes go to a scratch folder.")
+    ] = False,
+    sql: Annotated[
+        Path | None,
+        typer.Option(help="With --scratch: SQL in place of the selected node's last SQL step."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on after the last failed or killed run.")
     ] = False,
@@ -99,6 +106,8 @@ def run(
             jobs=jobs,
             dry_run=dry_run,
             sample=sample,
+            scratch=scratch,
+            sql=_text_of(sql),
             resume=resume,
             run_id=run_id,
             profile=profile,  # type: ignore[arg-type]  # checked above
@@ -161,6 +170,22 @@ def variables(assignments: list[str]) -> dict[str, str]:
     if wrong := [name for name, equals, _ in pairs if not equals or not name]:
         raise UsageError(f"--var {wrong[0]}: expected name=value")
     return {name: value for name, _, value in pairs}
+
+
+def _text_of(file: Path | None) -> str | None:
+    """The SQL in the file. Raises UsageError when it can't be read, or is none."""
+    from odibi.errors import UsageError
+
+    if file is None:
+        return None
+    try:
+        sql = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it isn't UTF-8 text"
+        raise UsageError(f"--sql {file} can't be read: {reason}") from error
+    if not sql.strip():
+        raise UsageError(f"--sql {file} is empty")
+    return sql
 
 
 def _known_variables(given: dict[str, str], declared: dict[str, Any]) -> None:

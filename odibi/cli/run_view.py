@@ -143,8 +143,10 @@ def _heading(state: RunState) -> str:
     plan = state.plan
     assert plan is not None
     runs = sum(step.action == "run" for step in plan.nodes)
-    kind = " · dry run" if plan.dry_run else f" · sample of {plan.sample}" if plan.sample else ""
-    return f"{safe(state.project)} · {state.engine} · {runs} of {len(plan.nodes)} nodes{kind} · {state.run_id}"
+    kinds = ["dry run"] * plan.dry_run + ["scratch"] * plan.scratch
+    kinds += [f"sample of {plan.sample}"] if plan.sample else []
+    counted = f"{runs} of {len(plan.nodes)} nodes"
+    return " · ".join([safe(state.project), state.engine, counted, *kinds, state.run_id])
 
 
 def _screen(state: RunState, room: int | None, width: int) -> Any:
@@ -273,7 +275,8 @@ def _next(state: RunState, loaded: Loaded) -> list[str]:
     """What a user would type now; only commands that exist."""
     story = "odibi story last          what happened, node by node"
     if state.status in ("failed", "cancelled"):
-        real = state.plan is not None and not state.plan.dry_run and state.plan.sample is None
+        plan = state.plan
+        real = plan is not None and not (plan.dry_run or plan.sample or plan.scratch)
         return [story, *(["odibi run --resume        go on from here"] if real else [])]
     lines = ["odibi story last          rows, schemas, checks and profiles of every node"]
     nodes = [node for pipeline in loaded.project.pipelines for node in pipeline.nodes]

@@ -116,8 +116,9 @@ def overview(story: Story, width: int) -> RenderableType:
 def _heading(run: RunStory) -> Text:
     took = f" in {_seconds(run.seconds)}" if run.seconds is not None else ""
     facts = [run.project, run.engine, run.status + took]
-    if run.dry_run or run.sample:
-        facts.insert(2, "dry run" if run.dry_run else f"sample of {run.sample}")
+    if run.dry_run or run.sample or run.scratch:
+        kind = f"sample of {run.sample}" if run.sample else "scratch"
+        facts.insert(2, "dry run" if run.dry_run else kind)
     return _more(_signed(run.status, run.run_id), "  " + " · ".join(map(safe_line, facts)))
 
 
@@ -608,6 +609,7 @@ def _remark(run: RunSummary) -> str:
     words = [] if run.status in ("succeeded", "failed") else [run.status]
     words += ["dry run"] if run.dry_run else []
     words += [f"sample {run.sample}"] if run.sample else []
+    words += ["scratch"] if run.scratch else []
     words += ["resumed"] if run.resume_of else []
     words += [" ".join(run.selection)] if run.selection else []
     return safe_line(", ".join(words))

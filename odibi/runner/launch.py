@@ -6,7 +6,7 @@ import asyncio
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,8 +34,9 @@ __all__ = ["RunRequest", "RunResult", "launch", "prepare"]
 class RunRequest:
     """What the user asked of a run; defaults run everything.
 
-    `sample` reads that many rows per source and writes to a scratch folder; `wait` is how many
-    seconds to wait for another run of the project to end (None: refuse at once).
+    `sample` reads that many rows per source and writes to a scratch folder; `scratch` reads all rows
+    and writes there. `sql` takes the place of the selected node's last SQL step, in a scratch run.
+    `wait` is how many seconds to wait for another run of the project to end (None: refuse at once).
     """
 
     select: tuple[str, ...] = ()
@@ -45,6 +46,8 @@ class RunRequest:
     jobs: int | None = None
     dry_run: bool = False
     sample: int | None = None
+    scratch: bool = False
+    sql: str | None = None
     resume: bool = False
     run_id: str | None = None
     profile: Literal["off", "sample", "full"] = "sample"
@@ -96,6 +99,7 @@ class _Recorder:
 
 def prepare(loaded: Loaded, request: RunRequest) -> Prepared:
     """Build the graph and make the plan. Raises GraphError or UsageError."""
+    _check_trial(request)
     built = graph.build(loaded)
     check_outputs(built)
     ledger = Ledger(loaded.root)
@@ -103,6 +107,9 @@ def prepare(loaded: Loaded, request: RunRequest) -> Prepared:
     engine = request.engine or loaded.project.engine
     plugins.find_engine(engine)
     chosen = select.select(built, request.select, request.exclude, last, engine=engine)
+    if request.sql is not None:
+        built = _with_sql(loaded, chosen, request.sql)
+        loaded = built.loaded
     resumes = ledger.resumable() if request.resume else None
     if request.resume and resumes is None:
         raise UsageError(
@@ -120,6 +127,32 @@ def prepare(loaded: Loaded, request: RunRequest) -> Prepared:
     return Prepared(built, made, ledger, engine, resumes, origin)
 
 
+def _check_trial(request: RunRequest) -> None:
+    """Raise UsageError for options of a trial that don't go together."""
+    if request.sql is not None and not request.scratch:
+        raise UsageError(
+            "--sql is for trying out: what it computes must not become the stored table",
+            hint="add --scratch, which writes to the run's own folder",
+        )
+    if request.scratch and request.resume:
+        raise UsageError(
+            "--scratch goes on with no other run: its results are apart from those that are stored",
+            hint="leave --resume out",
+        )
+
+
+def _with_sql(loaded: Loaded, chosen: Collection[str], sql: str) -> graph.Graph:
+    """The graph with the SQL of the one chosen node exchanged. Raises UsageError and GraphError."""
+    from odibi.runner.trial import with_sql  # few runs are trials
+
+    if len(chosen) != 1:
+        raise UsageError(
+            f"--sql is the SQL of one node, and {len(chosen)} are selected",
+            hint="name the node: --select pipeline.node",
+        )
+    return graph.build(with_sql(loaded, next(iter(chosen)), sql))
+
+
 def launch(
     loaded: Loaded,
     request: RunRequest,
@@ -133,7 +166,7 @@ def launch(
     """
     with acquire(loaded.root, wait=request.wait):
         prepared = prepare(loaded, request)
-        ledger = prepared.ledger
+        ledger, loaded = prepared.ledger, prepared.graph.loaded
         users = functions.load_module(loaded.root)  # before the run exists: it may be broken
         _check_names(prepared, users)
         run_id = request.run_id or ledger.new_run_id()
@@ -200,7 +233,7 @@ def _carry_out(
             engine=engine,
             nodes=prepared.graph.nodes,
             functions=users,
-            scratch=loaded.root / ".odibi" / "scratch" / run_id,
+            scratch=_scratch(loaded.root, request, run_id),
             sample=request.sample,
             dry=request.dry_run,
             profile=request.profile,
@@ -221,6 +254,12 @@ def _carry_out(
     return outcome
 
 
+def _scratch(root: Path, request: RunRequest, run_id: str) -> Path | None:
+    """The folder that takes what the run writes, unless it writes the project's tables."""
+    apart = request.scratch or request.sample is not None
+    return root / ".odibi" / "scratch" / run_id if apart else None
+
+
 def _planned(loaded: Loaded, request: RunRequest, prepared: Prepared, run_id: str) -> ev.RunPlanned:
     return ev.RunPlanned(
         run_id=run_id,
@@ -234,6 +273,7 @@ def _planned(loaded: Loaded, request: RunRequest, prepared: Prepared, run_id: st
         excluded=request.exclude,
         dry_run=request.dry_run,
         sample=request.sample,
+        scratch=request.scratch,
         resume_of=prepared.resumes,
         git_sha=_git_sha(loaded.root),
         environment=_environment(),

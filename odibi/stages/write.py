@@ -49,7 +49,8 @@ def write(work: Work, frame: Frame) -> Frame:
 
 
 def _pass_on(work: Work, frame: Frame) -> Frame:
-    if work.job.consumers > 1 or work.reads_text or work.staged_checks:
+    tried = work.facts.scratch is not None and not work.job.consumers  # its rows are what is asked
+    if tried or work.job.consumers > 1 or work.reads_text or work.staged_checks:
         frame = work.hold(frame)
     for check in work.staged_checks:
         check(frame)
@@ -190,8 +191,8 @@ def _first(work: Work, report: ReadReport) -> str:
 
 
 def _diverted(work: Work, target: Target) -> Target:
-    """With `--sample`, writes go to the run's scratch folder: a sample never replaces a table."""
-    if work.facts.sample is None:
+    """The target in the run's scratch folder, where it has one: a trial never replaces a table."""
+    if work.facts.scratch is None:
         return target
     path = work.facts.scratch / target.path.relative_to(target.path.anchor)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+from deltalake import DeltaTable
 
 from odibi import config
 from odibi.control import CancelRequest, ControlFile, request_cancel
 from odibi.engine import Target
+from odibi.errors import UsageError
 from odibi.events import (
     AS_EXECUTED,
     Event,
@@ -27,6 +30,7 @@ from odibi.events import (
     NodeStarted,
     Payload,
 )
+from odibi.ledger import Ledger
 from odibi.runner import RunRequest, launch
 from odibi_engines.publish import staging_path
 from tests.runner.running import command, project, result_of, rows, run, statuses
@@ -345,6 +349,91 @@ def test_a_sample_reads_few_rows_and_leaves_the_tables_alone(tmp_path: Path) -> 
     assert len(rows(tmp_path / "out/a.parquet")) == 9
     scratch = list((tmp_path / ".odibi/scratch").rglob("a.parquet"))
     assert [len(rows(file)) for file in scratch] == [2]
+
+
+def test_a_scratch_run_takes_all_rows_and_leaves_the_tables_alone(tmp_path: Path) -> None:
+    appended = node("b", "depends_on: [a]", "SELECT id FROM a", read=False).replace(
+        "format: parquet, path: out/b.parquet", "format: delta, path: out/b, mode: append"
+    )
+    folder = project(tmp_path, node("a") + appended)
+    run(folder)
+    before = (tmp_path / "out/a.parquet").stat().st_mtime_ns
+    duckdb.sql("SELECT range AS id, 0 AS kind FROM range(20)").write_parquet(
+        str(tmp_path / "numbers.parquet")
+    )
+    result = run(folder, scratch=True, run_id="apart")
+    assert (result.exit_code, statuses(result)) == (0, {"a": "succeeded", "b": "succeeded"})
+    assert (tmp_path / "out/a.parquet").stat().st_mtime_ns == before
+    scratch = tmp_path / ".odibi/scratch/apart" / tmp_path.relative_to("/") / "out"
+    assert len(rows(scratch / "a.parquet")) == 20
+    assert DeltaTable(scratch / "b").to_pyarrow_table().num_rows == 20
+    assert DeltaTable(tmp_path / "out/b").to_pyarrow_table().num_rows == 9
+    latest = Ledger(tmp_path).runs()[0]
+    assert (latest.run_id, latest.scratch, latest.whole) == ("apart", True, False)
+    assert all(n.run_id != "apart" for n in Ledger(tmp_path).node_history("p.a"))
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "pandas"])
+def test_other_sql_is_tried_on_the_side_and_told_in_the_story(tmp_path: Path, engine: str) -> None:
+    steps = (
+        "transform:\n"
+        "  steps:\n"
+        "    - sql: SELECT id FROM df\n"
+        "    - operation: distinct\n"
+        "    - sql: SELECT id * 2 AS id FROM df"
+    )
+    folder = project(
+        tmp_path, node("a", steps) + node("b", "depends_on: [a]", read=False), engine=engine
+    )
+    run(folder)
+    (tmp_path / "try.sql").write_text("SELECT id * 10 AS id, 'new' AS word FROM df WHERE id < 3")
+    done = command(
+        folder,
+        *("run", "--scratch", "--sql", str(tmp_path / "try.sql"), "-s", "a", "--run-id", "apart"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "scratch" in done.stdout
+    assert rows(tmp_path / "out/a.parquet") == [(n,) for n in (0, 10, 12, 14, 16, 2, 4, 6, 8)]
+    (written,) = (tmp_path / ".odibi/scratch/apart").rglob("a.parquet")
+    assert rows(written) == [(0, "new"), (10, "new"), (20, "new")]
+    story = json.loads((tmp_path / ".odibi/runs/apart/story.json").read_text())
+    assert story["run"]["scratch"] is True
+    (told,) = story["nodes"]
+    assert [(s["step"], s["sql"]) for s in told["sql"] if s["step"].startswith("step 3")] == [
+        ("step 3 sql", "SELECT id * 10 AS id, 'new' AS word FROM df WHERE id < 3")
+    ]
+    assert told["sample"]["columns"] == ["id", "word"]
+    assert [row[1] for row in told["sample"]["rows"]] == ["new"] * 3
+    assert {column["name"] for column in told["profile"]["columns"]} == {"id", "word"}
+
+
+def test_sql_is_added_to_a_node_that_has_none_and_may_read_other_nodes(tmp_path: Path) -> None:
+    folder = project(tmp_path, node("a") + node("b", out=False))
+    run(folder)
+    sql = "SELECT sum(df.id * a.id)::BIGINT AS total FROM df JOIN a USING (id)"
+    result = run(folder, scratch=True, select=("b",), sql=sql)
+    assert statuses(result) == {"a": "reused", "b": "succeeded"}
+    profile = result.state.nodes["p.b"].profile
+    assert profile is not None
+    assert profile.sample == ((204,),)
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ({"sql": "SELECT 1", "select": ("a",)}, "add --scratch"),
+        ({"sql": "SELECT 1", "scratch": True}, "2 are selected"),
+        ({"scratch": True, "resume": True}, "leave --resume out"),
+    ],
+)
+def test_a_trial_that_makes_no_sense_is_refused(
+    tmp_path: Path, request_: dict[str, Any], said: str
+) -> None:
+    folder = project(tmp_path, node("a") + node("b"))
+    with pytest.raises(UsageError) as refused:
+        run(folder, **request_)
+    assert said in f"{refused.value.message} {refused.value.hint}"
+    assert not (tmp_path / ".odibi/runs").exists()
 
 
 def test_resume_reuses_what_succeeded_and_runs_the_rest(tmp_path: Path) -> None:
