@@ -1,0 +1,30 @@
+"""A drawing says what the graph says: someone who follows its lines finds the edges and no others."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from odibi.layout import Direction, Style, draw
+from tests.core.layouts import RETAIL_EDGES, RETAIL_NODES, dags, edges_seen, layered
+
+STYLES = st.sampled_from(["boxes", "lines", "dots"])
+DIRECTIONS = st.sampled_from(["right", "down"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(dags(), STYLES, DIRECTIONS, st.integers(1, 2), st.booleans())
+def test_following_the_lines_finds_exactly_the_edges(graph, style, direction, spacing, ascii):
+    nodes, edges = graph
+    drawing = draw(nodes, edges, style=style, direction=direction, spacing=spacing, ascii=ascii)
+    assert edges_seen(drawing, ascii) == set(edges)
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+@pytest.mark.parametrize("style", ["boxes", "lines", "dots"])
+@pytest.mark.parametrize(("nodes", "ranks"), [(50, 6), (200, 8), (600, 10)])
+def test_large_graphs_too(nodes: int, ranks: int, style: Style, direction: Direction):
+    graph = layered(nodes, ranks)
+    drawing = draw(*graph, style=style, direction=direction)
+    assert edges_seen(drawing) == set(graph[1])
