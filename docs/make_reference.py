@@ -13,6 +13,7 @@ from pathlib import Path
 from odibi import config
 from odibi.config import KeyDoc, unsupported
 from odibi.explain import Explanation, ShownTable, explain, names
+from odibi_tui.actions import ACTIONS, Action, display
 
 HERE = Path(__file__).parent
 _NOTE = "<!-- written by docs/make_reference.py: `make docs` -->"
@@ -175,7 +176,41 @@ def _shown(table: ShownTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"configuration.md": configuration, "transformers.md": transformers}
+_KEYS = """\
+# Keys of `odibi top`
+
+{note}
+
+From the same table come the footer, `?` and the command palette. Put other keys for an action into `~/.config/odibi/keys.toml` (below `$XDG_CONFIG_HOME` when that is set):
+
+```toml
+[keys]
+"rerun.node" = "r"
+"view.query" = "6,a"
+```
+"""
+
+
+def keys() -> str:
+    """The page about the keys of `odibi top`."""
+    groups: dict[str, list[Action]] = {}
+    for action in ACTIONS:
+        groups.setdefault(action.group, []).append(action)
+    parts = [_KEYS.format(note=_NOTE)]
+    for name, actions in groups.items():
+        parts += [f"## {name}\n", "| key | what it does | action |\n|---|---|---|"]
+        parts += [
+            f"| {_keys(action.keys)} | {_cell(action.help)} | `{action.id}` |" for action in actions
+        ]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _keys(keys: str) -> str:
+    return " ".join(f"`{display(key)}`" for key in keys.split(","))
+
+
+PAGES = {"configuration.md": configuration, "transformers.md": transformers, "keys.md": keys}
 
 
 def main(arguments: Sequence[str]) -> int:

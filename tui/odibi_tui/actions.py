@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["ACTIONS", "BY_ID", "Action", "method_of"]
+__all__ = ["ACTIONS", "BY_ID", "Action", "display", "method_of"]
 
 
 @dataclass(frozen=True, slots=True)
