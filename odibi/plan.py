@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from odibi.config import Loaded
     from odibi.graph import Edge, Graph, Node
 
-__all__ = ["LastState", "Mode", "NodeLast", "Plan", "make"]
+__all__ = ["LastState", "Mode", "NodeLast", "Plan", "PlannedWrite", "make", "writes_of"]
 
 Mode = Literal["run", "resume", "dry-run"]
 Action = Literal["run", "skip", "reuse"]
@@ -84,6 +84,24 @@ class Plan:
     def runs(self) -> tuple[str, ...]:
         """Keys of the nodes that run, in order."""
         return tuple(step.key for step in self.steps if step.action == "run")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWrite:
+    """A table that a node will write. `path` is as the project shows it."""
+
+    path: str
+    format: str
+    mode: str
+
+
+def writes_of(graph: Graph, key: str) -> tuple[PlannedWrite, ...]:
+    """What a run of the node writes to its connections; rejected rows, which may not come, left out."""
+    node = graph.nodes[key]
+    write, place = node.config.write, places.output_of(graph.loaded, node)
+    if write is None or place is None:
+        return ()
+    return (PlannedWrite(places.display(graph.loaded, place), write.format, write.mode),)
 
 
 def make(

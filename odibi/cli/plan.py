@@ -27,7 +27,8 @@ from odibi.cli.common import (
 from odibi.cli.exits import reported
 
 if TYPE_CHECKING:
-    from odibi.plan import Plan
+    from odibi.events import PlannedNode
+    from odibi.plan import Plan, PlannedWrite
     from odibi.runner.launch import Prepared
 
 app = typer.Typer(add_completion=False)
@@ -75,13 +76,26 @@ def _document(project: str, prepared: Prepared) -> dict[str, Any]:
         "project": project,
         "engine": prepared.engine,
         "resume_of": prepared.resumes,
-        "nodes": [{**asdict(step), "wave": waves.get(step.key)} for step in made.steps],
+        "nodes": [
+            {
+                **asdict(step),
+                "wave": waves.get(step.key),
+                "writes": [asdict(write) for write in _writes(prepared, step)],
+            }
+            for step in made.steps
+        ],
         "waves": made.waves,
         "critical_path": made.critical_path,
         "critical_seconds": made.critical_seconds,
         "total_seconds": made.total_seconds,
         "left_out": made.left_out,
     }
+
+
+def _writes(prepared: Prepared, step: PlannedNode) -> tuple[PlannedWrite, ...]:
+    from odibi.plan import writes_of  # with the graph, which `odibi plan --help` does without
+
+    return writes_of(prepared.graph, step.key) if step.action == "run" else ()
 
 
 def _waves(made: Plan) -> dict[str, int]:

@@ -135,6 +135,11 @@ def test_plan_for_programs(medallion: Path) -> None:
         ("bronze.orders", "run", 1),
         ("silver.orders", "run", 2),
     ]
+    assert [node["writes"] for node in plan["nodes"]] == [
+        [{"path": "lake/bronze/orders.parquet", "format": "parquet", "mode": "overwrite"}],
+        [{"path": "lake/silver/orders.parquet", "format": "parquet", "mode": "overwrite"}],
+    ]
+    assert plan["nodes"][0]["expected_seconds"] is None
     assert plan["left_out"] == 3
     assert plan["project"] == "shop" and plan["engine"] == "duckdb"
 

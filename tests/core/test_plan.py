@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from odibi.errors import UsageError
 from odibi.fingerprint import fingerprints
 from odibi.graph import Graph
-from odibi.plan import LastState, Mode, NodeLast, Plan, make
+from odibi.plan import LastState, Mode, NodeLast, Plan, PlannedWrite, make, writes_of
 from odibi.select import select
 from tests.core.projects import MEDALLION, RAW, graph_of, store
 
@@ -51,6 +51,13 @@ def test_a_step_says_all_that_is_known_of_its_node(graph: Graph) -> None:
     assert step.outputs == ("lake/gold/sales.csv",)
     assert step.fingerprint == fingerprints(graph, "duckdb")["gold.sales"]
     assert plan(graph).steps[3].outputs == ()
+
+
+def test_what_a_node_would_write_is_known_before_it_runs(graph: Graph) -> None:
+    assert writes_of(graph, "gold.sales") == (
+        PlannedWrite("lake/gold/sales.csv", "csv", "overwrite"),
+    )
+    assert writes_of(graph, "silver.links") == ()
 
 
 def test_what_was_never_stored_is_computed_again_for_those_who_need_it(graph: Graph) -> None:
