@@ -42,7 +42,7 @@ RunStatus = Literal["planned", "running", "succeeded", "failed", "cancelled", "l
 SYMBOLS: Mapping[str, str] = {
     "planned": "○",
     "queued": "○",
-    "running": "◌",
+    "running": "◐",
     "retrying": "↻",
     "succeeded": "✓",
     "failed": "✗",

@@ -57,6 +57,7 @@ def test_any_prefix_of_any_log_folds_and_batches_make_no_difference(
     assert state == fold(events) == apply_all(fold(events[:half]), events[half:])
     assert as_lost(state).done
     assert {node.status for node in state.nodes.values()} <= set(SYMBOLS)
+    assert SYMBOLS["running"] == "◐"
 
 
 @given(st.lists(_payloads(), max_size=10))
