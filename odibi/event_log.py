@@ -21,7 +21,7 @@ from odibi.processes import this_writer
 if TYPE_CHECKING:
     from odibi.redact import Redactor
 
-__all__ = ["EventLog", "Tail", "log_files", "read"]
+__all__ = ["EventLog", "Tail", "is_log", "log_files", "read"]
 
 _FLUSH_SECONDS = 0.05
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
@@ -216,8 +216,13 @@ def log_files(run_dir: Path) -> list[Path]:
         return []
     except OSError as error:
         raise _cannot_read(run_dir, error) from error
-    logs = (n for n in names if n == "events.jsonl" or (n[:7] == "events-" and n[-6:] == ".jsonl"))
+    logs = filter(is_log, names)
     return [run_dir / name for name in sorted(logs, key=lambda n: (n != "events.jsonl", n))]
+
+
+def is_log(name: str) -> bool:
+    """Whether a file of that name in a run's folder is one of its logs."""
+    return name == "events.jsonl" or (name[:7] == "events-" and name[-6:] == ".jsonl")
 
 
 class _Follower:

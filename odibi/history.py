@@ -213,7 +213,7 @@ class DamagedIndexError(StateError):
     """The index file isn't a readable database any more; it can be rebuilt."""
 
 
-_LAYOUT = 4  # change it with the columns: an index of another layout is rebuilt
+_LAYOUT = 5  # change it with the columns: an index of another layout is rebuilt
 _JSON_FIELDS = frozenset({"schema", "selection", "command", "outputs"})
 _TIME_FIELDS = frozenset({"started", "finished", "began"})
 _FLAG_FIELDS = frozenset({"dry_run", "scratch", "whole"})
@@ -273,6 +273,7 @@ class History:
             self._db.execute(_ddl("runs", RunSummary, "run_id"))
             self._db.execute(_ddl("nodes", NodeSummary, "run_id, node"))
             self._db.execute("CREATE INDEX nodes_by_name ON nodes (node, began, run_id)")
+            self._db.execute("CREATE INDEX runs_by_time ON runs (started, run_id)")
             self._db.execute(f"PRAGMA user_version={_LAYOUT}")
         return True
 

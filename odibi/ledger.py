@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from odibi import event_log, run_state
 from odibi.errors import StateError, UsageError
+from odibi.events import Writer, WriterOpened, decode
 from odibi.history import DamagedIndexError, History, NodeCell, NodeSummary, RunSummary, summarise
 from odibi.processes import lives
 from odibi.run_state import RunState
@@ -34,8 +35,8 @@ _Answer = TypeVar("_Answer")
 class Ledger:
     """The records of the project in folder `root`.
 
-    The index follows the runs' logs: it is brought up to date when it is first asked, and by
-    `refresh`. What can't be read is an error, or a run marked `damaged`, never nothing.
+    The index follows the runs' logs: it is brought up to date by `refresh` and when it is first asked
+    for anything but what it already holds (`matrix`, `runs(refresh=False)`). What can't be read is an error, or a run marked `damaged`, never nothing.
     """
 
     def __init__(self, root: Path) -> None:
@@ -43,6 +44,7 @@ class Ledger:
         self.path = root / ".odibi"
         self._runs = self.path / "runs"
         self._history: History | None = None
+        self._caught_up = False
 
     # Runs as folders ------------------------------------------------------------------------------
 
@@ -93,18 +95,19 @@ class Ledger:
 
     # Questions across runs ------------------------------------------------------------------------
 
-    def runs(self, limit: int | None = None) -> list[RunSummary]:
-        """Runs as they are now, newest first."""
-        self.refresh()
-        return self._ask(lambda history: history.runs(limit))
+    def runs(self, limit: int | None = None, refresh: bool = True) -> list[RunSummary]:
+        """Runs, newest first: as they are now, or without `refresh` as the index has them."""
+        if refresh:
+            self.refresh()
+        return self._ask(lambda history: history.runs(limit), current=False)
 
     def nodes(self, run_id: str) -> list[NodeSummary]:
         """A run's nodes in plan order."""
         return self._ask(lambda history: history.nodes(run_id))
 
-    def matrix(self, runs: int = 50) -> list[NodeCell]:
-        """All nodes of the latest runs as the index has them, newest run first; brings nothing up to date."""
-        return self._ask(lambda history: history.cells(runs))
+    def matrix(self, limit: int = 50) -> list[NodeCell]:
+        """All nodes of the latest `limit` runs as the index has them, newest run first."""
+        return self._ask(lambda history: history.cells(limit), current=False)
 
     def node_history(self, node: str, limit: int = 50) -> list[NodeSummary]:
         """A node's successes, newest first; dry runs and samples left out."""
@@ -181,7 +184,8 @@ class Ledger:
 
     def refresh(self) -> None:
         """Bring the index up to date with the logs: new runs, runs that went on, runs that are gone."""
-        self._ask(self._catch_up)
+        self._caught_up = False
+        self._ask(lambda _history: None)
 
     def index_run(self, run_id: str, state: RunState | None = None) -> None:
         """Bring the index up to date with one run; `state` is what its logs say, if known already."""
@@ -190,31 +194,35 @@ class Ledger:
 
     def reindex(self) -> int:
         """Throw the index away and build it from the logs; returns how many runs there are."""
-        if self._history is not None:
-            self._history.close()
-            self._history = None
+        self.close()
         for path in self._index_files():
             path.unlink(missing_ok=True)
         return len(self.runs())
 
     def close(self) -> None:
         """Close the index."""
+        self._caught_up = False
         if self._history is not None:
             self._history.close()
             self._history = None
 
-    def _ask(self, question: Callable[[History], _Answer]) -> _Answer:
-        """Put a question to the index; one that is damaged is set aside and built anew."""
+    def _ask(self, question: Callable[[History], _Answer], current: bool = True) -> _Answer:
+        """Put a question to the index; one that is damaged is set aside and built anew.
+
+        Unless `current`, an index that wasn't brought up to date yet may answer as it is.
+        """
         try:
-            return question(self._open())
+            return question(self._open(current))
         except DamagedIndexError:
             self._set_aside()
-            return question(self._open())
+            return question(self._open(current))
 
-    def _open(self) -> History:
+    def _open(self, current: bool) -> History:
         if self._history is None:
             self._history = self._connect()
+        if not self._caught_up and (current or self._history.fresh):
             self._catch_up(self._history)
+            self._caught_up = True
         return self._history
 
     def _connect(self) -> History:
@@ -247,21 +255,27 @@ class Ledger:
         changed = [
             run_id
             for run_id, stamp in present.items()
-            if run_id not in known or known[run_id][0] != stamp or known[run_id][1] in _LIVE
+            if run_id not in known or self._went_on(run_id, stamp, *known[run_id])
         ]
         gone = known.keys() - present.keys()
         history.replace((self._summary(run_id) for run_id in changed), gone)
 
+    def _went_on(self, run_id: str, stamp: str, known_stamp: str, known_status: str) -> bool:
+        """Whether a run is another than the index says: its logs changed, or its process died."""
+        if stamp != known_stamp:
+            return True
+        return known_status in _LIVE and _is_dead(_writers(self._runs / run_id), _time_of(stamp))
+
     def _stamps(self) -> Iterator[tuple[str, str]]:
         """Every run with what tells that its logs changed."""
         try:
-            folders = [entry.name for entry in os.scandir(self._runs) if entry.is_dir()]
+            folders = [(e.name, e.path) for e in os.scandir(self._runs) if e.is_dir()]
         except FileNotFoundError:
             return
         except OSError as error:
             raise StateError(f"the runs can't be read: {self._runs}: {error.strerror}") from error
-        for name in sorted(folders):
-            if not name.startswith(".") and (stamp := _stamp(self._runs / name)):
+        for name, path in sorted(folders):
+            if not name.startswith(".") and (stamp := _stamp(path)):
                 yield name, stamp
 
     def _summary(
@@ -291,9 +305,7 @@ class Ledger:
 
     def _set_aside(self) -> None:
         """Keep a damaged index for whoever wants to know why, out of the way."""
-        if self._history is not None:
-            self._history.close()
-            self._history = None
+        self.close()
         mark = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
         for path in self._index_files():
             with suppress(FileNotFoundError):
@@ -340,23 +352,44 @@ class Ledger:
 
 def _settled(state: RunState, silent_since: float) -> RunState:
     """The run, or what is left of it when none of its writers lives."""
-    if state.done:
-        return state
-    alive = [lives(writer) for writer in state.writers]
-    if any(alive):
-        return state
-    elsewhere = None in alive or not alive
-    if elsewhere and time.time() - silent_since < _SILENCE:
+    if state.done or not _is_dead(state.writers, silent_since):
         return state
     return run_state.as_lost(state)
 
 
-def _stamp(folder: Path) -> str | None:
-    """A text that changes whenever a log of the run does; None when the folder holds no log."""
+def _is_dead(writers: Sequence[Writer], silent_since: float) -> bool:
+    """Whether none of the processes lives; one that can't be seen from here is judged by its silence."""
+    alive = [lives(writer) for writer in writers]
+    if any(alive):
+        return False
+    unseen = None in alive or not alive
+    return not unseen or time.time() - silent_since >= _SILENCE
+
+
+def _writers(folder: Path) -> list[Writer]:
+    """Who writes a run's logs: what the first line of each says, without reading on."""
+    found = []
+    for path in event_log.log_files(folder):
+        # damage is told by whoever reads it all
+        with suppress(OSError, ValueError, TypeError, KeyError), path.open("rb") as file:
+            first = decode(file.readline().decode("utf-8"))
+            if first is not None and isinstance(first.payload, WriterOpened):
+                found.append(first.payload.writer)
+    return found
+
+
+def _stamp(folder: str | Path) -> str | None:
+    """A text that changes whenever a log of the run does; None when the folder holds no log.
+
+    Asked of every run at every refresh, hence without paths as objects.
+    """
     try:
-        stats = [path.stat() for path in event_log.log_files(folder)]
+        with os.scandir(folder) as entries:
+            stats = [entry.stat() for entry in entries if event_log.is_log(entry.name)]
     except FileNotFoundError:  # removed while we looked
         return None
+    except OSError as error:
+        raise StateError(f"the event log can't be read: {folder}: {error.strerror}") from error
     if not stats:
         return None
     size, latest = sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
@@ -370,6 +403,11 @@ def _touched(folder: Path) -> float:
         raise UsageError(
             f"there is no run {folder.name!r}", hint="`odibi story list` names them all"
         )
+    return _time_of(stamp)
+
+
+def _time_of(stamp: str) -> float:
+    """Seconds since 1970 of the latest change that a stamp tells of."""
     return int(stamp.rpartition(":")[2]) / 1e9
 
 

@@ -222,6 +222,54 @@ def _running(run_dir: Path) -> Iterator[subprocess.Popen[str]]:
         process.stdout.close()
 
 
+def test_a_living_run_whose_log_did_not_grow_is_not_read_again(tmp_path: Path) -> None:
+    opened = ev.WriterOpened(writer=this_writer(), version="0.1.0")
+    record(tmp_path, "now", [opened, *simple_run("now", rows=10)[1:-1]])
+    log = tmp_path / ".odibi" / "runs" / "now" / "events.jsonl"
+    ledger = Ledger(tmp_path)
+    assert [(run.status, run.rows_written) for run in ledger.runs()] == [("running", 10)]
+    touched = log.stat().st_mtime_ns
+    log.write_text(log.read_text().replace('"rows":10,', '"rows":99,'))
+    os.utime(log, ns=(touched, touched))  # nothing tells that it changed
+    assert [run.rows_written for run in ledger.runs()] == [10]
+    assert ledger.reindex() == 1
+    assert [run.rows_written for run in ledger.runs()] == [99]
+
+
+def test_a_reader_may_take_the_index_as_it_is(tmp_path: Path) -> None:
+    record(tmp_path, "one", simple_run("one"))
+    ledger = Ledger(tmp_path)
+    assert [run.run_id for run in ledger.runs(refresh=False)] == ["one"]  # there was no index yet
+    record(tmp_path, "two", simple_run("two"), START + days(1))
+    other = Ledger(tmp_path)
+    for late in (ledger, other):
+        assert [run.run_id for run in late.runs(refresh=False)] == ["one"]
+        assert [cell.run_id for cell in late.matrix()] == ["one"]
+    assert [node.run_id for node in other.node_history("a.x")] == ["two", "one"]
+    assert [run.run_id for run in ledger.runs(limit=1)] == ["two"]
+
+
+def test_the_matrix_holds_the_nodes_of_the_latest_runs(tmp_path: Path) -> None:
+    record(tmp_path, "old", simple_run("old"), START - days(1))
+    record(tmp_path, RUN_ID, eventful_run())
+    record(tmp_path, "later", simple_run("later", rows=7), START + days(1))
+    cells = Ledger(tmp_path).matrix(limit=2)
+    assert [(cell.run_id, cell.node, cell.status, cell.rows_out) for cell in cells] == [
+        ("later", "a.x", "succeeded", 7),
+        (RUN_ID, "bronze.menus", "reused", None),
+        (RUN_ID, "bronze.orders", "succeeded", 1000),
+        (RUN_ID, "silver.orders", "succeeded", 950),
+        (RUN_ID, "gold.by_city", "failed", None),
+        (RUN_ID, "gold.report", "skipped", None),
+    ]
+    silver = cells[3]
+    assert (silver.seconds, silver.quarantined, silver.checks_failed, silver.warnings) == (
+        2.0, 20, 1, 1,
+    )  # fmt: skip
+    assert silver.schema_hash == cells[0].schema_hash == cells[2].schema_hash
+    assert cells[4].error == 'Binder Error: column "citty" not found'
+
+
 @pytest.mark.parametrize(
     ("writer", "age", "status"),
     [
