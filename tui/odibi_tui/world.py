@@ -18,7 +18,7 @@ from odibi_tui.project import NO_PROJECT, ProjectView
 if TYPE_CHECKING:
     from odibi.history import NodeCell
 
-__all__ = ["ALL", "NOTHING", "Change", "World"]
+__all__ = ["ALL", "NOTHING", "Cancelling", "Change", "World"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,22 @@ ALL = Change(True, frozenset(), True, True, True, True, True, True)
 """Everything may be different: for a pane that is shown for the first time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cancelling:
+    """A request to stop a run, or its node `node`, that the run may not have heard yet."""
+
+    run_id: str
+    node: str | None
+    asked: datetime
+
+    def heard(self, state: RunState) -> bool:
+        """Whether the run has acknowledged, or there is nothing left to stop."""
+        node = state.nodes.get(self.node or "")
+        if state.done or (node is not None and node.done):
+            return True
+        return (state.cancelled_by if node is None else node.cancelled_by) is not None
+
+
 @dataclass(slots=True)
 class World:
     """The model behind every pane; changed only by the methods below, on the app's own thread.
@@ -72,6 +88,8 @@ class World:
     `run_id` is the run shown and `state` what its events so far say (or said, in a replay). `follow`:
     a run that starts is shown by itself. `frozen` holds the state that stays on screen while `p` has
     stopped the display. `cells` are the latest runs of each node, newest first. `now` is the clock.
+    `planned` are nodes that a rerun being considered would run. `trials` are runs that a dialog watches
+    by itself: they are not followed. `cancelling` is the latest request to stop something.
     """
 
     path: Path
@@ -88,6 +106,9 @@ class World:
     replay: RunState | None = None
     node: str | None = None
     marked: frozenset[str] = frozenset()
+    planned: frozenset[str] = frozenset()
+    trials: frozenset[str] = frozenset()
+    cancelling: Cancelling | None = None
     filter: str = ""
     cells: Mapping[str, Sequence[NodeCell]] = field(default_factory=dict)
     past: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -213,13 +234,13 @@ class World:
 
     def _choose_run(self) -> None:
         """Show the newest run that goes on, unless a person chose another; else the newest."""
-        known = {run.run_id for run in self.runs}
-        live = self.live_runs()
-        if self.run_id in known and (not self.follow or self.run_id in live or not live):
-            if self.follow and self.runs and not live and self.run_id != self.runs[0].run_id:
-                self.run_id = self.runs[0].run_id
+        runs = [run.run_id for run in self.runs if run.run_id not in self.trials]
+        live = [run_id for run_id in self.live_runs() if run_id not in self.trials]
+        if self.run_id in runs and (not self.follow or self.run_id in live or not live):
+            if self.follow and not live:
+                self.run_id = runs[0]
             return
-        newest = live or [run.run_id for run in self.runs]
+        newest = live or runs
         self.run_id = newest[0] if newest else None
         self.replay = None
 
@@ -227,6 +248,7 @@ class World:
         """Show a run that a person chose; the newest one goes on being followed."""
         newest = bool(self.runs) and run_id == self.runs[0].run_id
         self.run_id, self.replay, self.frozen = run_id, None, False
+        self.trials -= {run_id}  # now somebody wants to see it
         self.follow = newest if follow is None else follow
         return Change(run=True, state=True, runs=True)
 
@@ -259,6 +281,13 @@ class World:
     def mark(self, keys: Collection[str]) -> Change:
         """Mark nodes in place of those marked before."""
         self.marked = frozenset(keys)
+        return Change(selection=True)
+
+    def set_planned(self, keys: Collection[str]) -> Change:
+        """Light the nodes that a rerun would run."""
+        if self.planned == frozenset(keys):
+            return NOTHING
+        self.planned = frozenset(keys)
         return Change(selection=True)
 
     def set_filter(self, text: str) -> Change:

@@ -255,6 +255,8 @@ class NodeTable(LinePane):
     def cell_state(self, key: str) -> Line:
         status = self.world.status(key)
         mark = "»" if key in self.world.marked else " "
+        if key in self.world.planned:
+            return ((mark + self.top.sign("retrying"), "planned"),)
         return ((mark, "planned"), (self.top.sign(status), style_of_status(status)))
 
     def cell_name(self, key: str) -> Line:
