@@ -35,6 +35,7 @@ format: $(VENV)/.for-developers ## let ruff mend what it can
 perf: $(VENV)/.for-developers ## measure the framework's overhead, as ratios of CPU seconds
 	@$(BIN)/python perf/startup.py
 	@$(BIN)/python perf/history.py
+	@$(BIN)/python perf/layout.py
 	@$(BIN)/python perf/overhead.py
 	@$(BIN)/python perf/reference.py --size $(SIZE)
 

@@ -18,7 +18,7 @@ from heapq import heapify, heappop, heappush
 __all__ = ["ROW", "Channel", "Net", "Trunk", "route"]
 
 ROW = 3
-_COST_OF_ROW = 3
+_COST_OF_ROW = 6
 """A row put in may save a detour of this many rows outside a trunk's span."""
 
 
@@ -40,11 +40,6 @@ class Trunk:
     track: int
     source: int
     targets: frozenset[int]
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """First and last row."""
-        return min(self.source, *self.targets), max(self.source, *self.targets)
 
 
 @dataclass(frozen=True)
@@ -93,29 +88,34 @@ class _Router:
         return self.nets[i].targets != {self.nets[i].source}
 
     def routed(self) -> Channel:
-        ready = [(self._rank(i), i) for i in self.left if not self.before[i]]
+        ready = [(self._precedence(i), i) for i in self.left if not self.before[i]]
         heapify(ready)
         while self.left:
             if not ready:
                 i = self._break_circle()
                 self._free_followers(i, ready)
-                if not self.before[i]:
-                    heappush(ready, (self._rank(i), i))
                 continue
             i = heappop(ready)[1]
             self.left.discard(i)
-            net = self.nets[i]
-            last = self.trunks[i][-1] if self.trunks[i] else None
-            source = next(iter(last.targets - {net.source})) if last else net.source
-            targets = net.targets - {net.source} if last else net.targets
-            self.trunks[i].append(self._place(source, targets, self.least[i]))
-            if not last:
-                self._free_followers(i, ready)
+            self._finish(i, ready)
         return Channel(tuple(tuple(trunks) for trunks in self.trunks), len(self.tracks))
 
-    def _rank(self, i: int) -> int:
-        """Nets that go down from the lowest source on, nets that go up from the highest on:
-        so neither crosses what it could pass by."""
+    def _finish(self, i: int, ready: list[tuple[int, int]]) -> None:
+        """Gives net i its trunk, or the second one when it is led over a dogleg."""
+        net = self.nets[i]
+        if self.trunks[i]:
+            dogleg = next(iter(self.trunks[i][0].targets - {net.source}))
+            trunk = self._place(dogleg, net.targets - {net.source}, self.least[i])
+            self.trunks[i].append(trunk)
+            return
+        self.trunks[i].append(self._place(net.source, net.targets, self.least[i]))
+        self._free_followers(i, ready)
+
+    def _precedence(self, i: int) -> int:
+        """Nets that go down from the lowest source on, those that go up from the highest on.
+
+        So neither crosses what it could pass by.
+        """
         net = self.nets[i]
         down = sum(1 if row > net.source else -1 for row in net.targets if row != net.source)
         return -net.source if down > 0 else net.source
@@ -140,7 +140,7 @@ class _Router:
             self.least[j] = max(self.least[j], track + 1)
             self.before[j].discard(i)
             if not self.before[j] and j in self.left:
-                heappush(ready, (self._rank(j), j))
+                heappush(ready, (self._precedence(j), j))
 
     def _break_circle(self) -> int:
         """Leads one net of a circle off its source's row by a dogleg; returns the net."""
@@ -156,6 +156,7 @@ class _Router:
         return i
 
     def _circle(self) -> list[int]:
+        """Nets that wait for each other in a circle; none of them has a dogleg yet."""
         seen: dict[int, None] = {}
         i = min(i for i in self.left if not self.trunks[i])
         while i not in seen:
@@ -178,6 +179,7 @@ class _Router:
         return min(found, key=lambda one: (one[0], abs(one[2] - net.source), one[2]))
 
     def _is_free(self, row: int) -> bool:
+        """Whether nothing goes on to the right on a row, once what comes in there has a trunk."""
         if row in self.taken_by_target or row in self.doglegs:
             return False
         source = self.by_source.get(row)

@@ -99,8 +99,10 @@ def _exchange_once(level: list[int], ends: dict[int, tuple[list[int], list[int]]
 
 def _gain(first: list[int], second: list[int]) -> int:
     """Crossings saved when the item with `second` ends comes before the one with `first`."""
-    if not first or not second or first[-1] <= second[0]:
-        return -len(first) * len(second) if first and second and first[-1] < second[0] else 0
+    if not first or not second:
+        return 0
+    if first[-1] < second[0]:
+        return -len(first) * len(second)
     now = sum([bisect_left(second, end) for end in first])
     then = sum([bisect_left(first, end) for end in second])
     return now - then

@@ -56,7 +56,7 @@ class Form:
     @property
     def reach(self) -> int:
         """Rows a dogleg may go for a free row, before one is put in (which can split a frame)."""
-        return 12 if self.down or self.style == "boxes" else 4
+        return 12 if self.down or self.style == "boxes" else 8
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ class Plan:
         )
         ports = [ROW * (port - least) for port in ports]
         channels = [self._channel(rank, ports) for rank in range(len(levels) - 1)]
-        added = sorted({row for channel in channels for row in _rows_put_in(channel)})
-        self.row_of = _Rows(added)
+        self.row_of = _Rows([_rows_put_in(channel) for channel in channels])
         self.ports = ports
         self.columns = self._columns(channels)
         self._numbers = {node: i for i, node in enumerate(graph.nodes)}
@@ -193,19 +192,24 @@ class Plan:
 
 
 class _Rows:
-    """Rows of the drawing by rows counted in thirds: those put in take a row of their own."""
+    """Rows of the drawing by rows counted in thirds.
 
-    def __init__(self, added: list[int]) -> None:
-        last = added[-1] if added else 0
+    Rows put in take a row of their own; the two below one row share it when no channel has both.
+    """
+
+    def __init__(self, put_in: list[set[int]]) -> None:
+        added = set[int]().union(*put_in)
+        shared = {row for row in added if row % ROW == 1 and row + 1 in added}
+        shared -= {row for rows in put_in for row in rows if row + 1 in rows}
         self.shift: list[int] = []
-        count, waiting = 0, set(added)
-        for row in range(last + 1):
+        count = 0
+        for row in range(max(added, default=-1) + 1):
             self.shift.append(count)
-            count += row in waiting
+            count += row in added and row not in shared
         self.count = count
 
     def __call__(self, row: int) -> int:
-        shift = self.shift[row] if 0 <= row < len(self.shift) else self.count
+        shift = self.shift[row] if row < len(self.shift) else self.count
         return -(-row // ROW) + shift
 
 

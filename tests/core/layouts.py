@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 
 from hypothesis import strategies as st
@@ -24,9 +23,10 @@ RETAIL_EDGES = (
     ("dim_product", "fact_sales"),
     ("clean_customers", "orders_enriched"),
 )
-RETAIL_NODES = tuple(
-    "raw_customers raw_orders raw_products raw_payments clean_customers clean_orders "
-    "clean_products clean_payments orders_enriched dim_customer dim_product fact_sales".split()
+RETAIL_NODES = (
+    *("raw_customers", "raw_orders", "raw_products", "raw_payments"),
+    *("clean_customers", "clean_orders", "clean_products", "clean_payments"),
+    *("orders_enriched", "dim_customer", "dim_product", "fact_sales"),
 )
 
 UP, DOWN, LEFT, RIGHT = range(4)
@@ -34,24 +34,6 @@ _STEP = {UP: (0, -1), DOWN: (0, 1), LEFT: (-1, 0), RIGHT: (1, 0)}
 _OPPOSITE = {UP: DOWN, DOWN: UP, LEFT: RIGHT, RIGHT: LEFT}
 _WEIGHTS = {glyph: tuple(map(int, sides)) for sides, glyph in _SIDES.items()}
 _CROSSINGS = "┼┿╂"
-
-
-def layered(
-    nodes: int, ranks: int, seed: int = 7, skips: float = 0.08
-) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """A graph like those of data projects: few inputs a node, from near by, some from far back."""
-    chance = random.Random(seed)
-    levels = [[f"n{rank:02}_{i:03}" for i in range(rank, nodes, ranks)] for rank in range(ranks)]
-    edges: dict[tuple[str, str], None] = {}
-    for rank in range(1, ranks):
-        before = levels[rank - 1]
-        for i, node in enumerate(levels[rank]):
-            for _ in range(chance.choice((1, 1, 2, 2, 3))):
-                near = round(chance.gauss(i * len(before) / len(levels[rank]), 2.0))
-                edges[before[min(max(near, 0), len(before) - 1)], node] = None
-            if rank > 1 and chance.random() < skips:
-                edges[chance.choice(levels[chance.randrange(rank - 1)]), node] = None
-    return tuple(node for level in levels for node in level), tuple(edges)
 
 
 @st.composite

@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odibi.layout import Direction, Style, draw
-from tests.core.layouts import RETAIL_EDGES, RETAIL_NODES, dags, edges_seen, layered
+from odibi.layout.order import crossings, ordered
+from odibi.layout.ranks import ranked
+from perf.layout import layered
+from tests.core.layouts import dags, edges_seen
 
 STYLES = st.sampled_from(["boxes", "lines", "dots"])
 DIRECTIONS = st.sampled_from(["right", "down"])
@@ -28,3 +31,22 @@ def test_large_graphs_too(nodes: int, ranks: int, style: Style, direction: Direc
     graph = layered(nodes, ranks)
     drawing = draw(*graph, style=style, direction=direction)
     assert edges_seen(drawing) == set(graph[1])
+
+
+@given(dags())
+def test_the_order_found_crosses_no_more_than_the_order_given(graph):
+    given_order = ranked(*graph, {})
+    found = ordered(given_order)
+    assert [sorted(level) for level in found] == [sorted(level) for level in given_order.levels]
+    assert crossings(given_order, found) <= crossings(given_order, given_order.levels)
+
+
+def test_no_two_neighbours_would_cross_less_the_other_way_round():
+    graph = ranked(*layered(120, 6), {})
+    levels = ordered(graph)
+    fewest = crossings(graph, levels)
+    for level in levels:
+        for i in range(len(level) - 1):
+            level[i], level[i + 1] = level[i + 1], level[i]
+            assert crossings(graph, levels) >= fewest
+            level[i], level[i + 1] = level[i + 1], level[i]
