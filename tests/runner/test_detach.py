@@ -65,6 +65,14 @@ def test_a_run_goes_on_when_its_starter_is_killed(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "out/a.parquet")) == 9
 
 
+def test_who_only_asks_or_starts_loads_no_part_of_the_runner() -> None:
+    code = "import sys, odibi.control, odibi.detach; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"asyncio", "pydantic", "duckdb", "odibi.config", "odibi.runner"}.isdisjoint(
+        out.stdout.split()
+    )
+
+
 def test_a_run_that_ended_leaves_no_zombie_and_no_failure(tmp_path: Path) -> None:
     folder = project(tmp_path, NODE)
     started = detach.start(folder, [], "one")
