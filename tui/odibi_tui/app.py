@@ -246,6 +246,11 @@ class TopApp(App[None]):
         """Look for news at once."""
         self._bell.set()
 
+    def look_for_runs(self) -> None:
+        """Read the list of runs at once: there may be a new one."""
+        self._news_of_runs = True
+        self._bell.set()
+
     def leave(self) -> None:
         """Leave; runs go on."""
         self.remember()

@@ -57,7 +57,20 @@ def status_line(world: World, signs: Mapping[str, str], cells: int) -> Line:
         (f" {duration(elapsed(state, world.now()))}", "bold"),
     )
     details = _live_details(world, signs) if not state.done else _final_details(world)
+    details = [*_cancelling(world), *details]
     return join(_fitted(shown, details, cells), _right(world), cells)
+
+
+def _cancelling(world: World) -> list[Line]:
+    """That somebody asked to stop the run: how long ago until it has heard, then that it stops."""
+    asked, state = world.cancelling, world.state
+    if asked is not None and asked.run_id == state.run_id and not asked.heard(state):
+        what = f" {world.name(asked.node)}" if asked.node else ""
+        passed = (world.now() - asked.asked).total_seconds()
+        return [((f"  cancelling{what}… {passed:.0f} s", "warning"),)]
+    if state.cancelled_by is not None and not state.done:
+        return [((f"  stopping, asked by {safe_line(state.cancelled_by, 30)}", "warning"),)]
+    return []
 
 
 def _fitted(shown: Line, details: Sequence[Line], cells: int) -> Line:
@@ -123,7 +136,12 @@ def _right(world: World) -> Line:
 
 
 def tabs_line(
-    world: World, signs: Mapping[str, str], views: Sequence[str], view: str, cells: int
+    world: World,
+    signs: Mapping[str, str],
+    views: Sequence[str],
+    view: str,
+    cells: int,
+    auto_rerun: bool = False,
 ) -> Line:
     """The views with their keys, the counts of nodes by state, and what the screen follows."""
     tabs: list[Span] = [(" ", "text")]
@@ -139,6 +157,8 @@ def tabs_line(
     if world.project.problems:
         right.append((f" {signs['failed']} odibi.yaml ", "failed"))
     mode = world.mode
+    if auto_rerun:
+        right.append((" auto rerun", "warning"))
     style = {"FOLLOW": "mode.live", "REPLAY": "mode.replay", "LOST": "lost"}.get(mode, "dim")
     right.append((f" {mode} ", style))
     if width(tuple(tabs)) + width(tuple(right)) > cells:

@@ -12,6 +12,7 @@ from odibi.safe_text import safe_line
 
 if TYPE_CHECKING:
     from odibi.events import RunPlanned
+    from odibi.history import RunSummary
 
 __all__ = [
     "SCOPES",
@@ -84,7 +85,7 @@ def arguments(scope: str, keys: Sequence[str], settings: Sequence[str] = ()) -> 
     return (*settings, "--select", " ".join(f"{before}{key}{after}" for key in keys))
 
 
-def carried(plan: RunPlanned | None) -> tuple[str, ...]:
+def carried(plan: RunPlanned | RunSummary | None) -> tuple[str, ...]:
     """Settings of an earlier run that a rerun keeps, or it would write other tables: env, engine, vars."""
     if plan is None:
         return ()

@@ -153,7 +153,8 @@ class MainScreen(InTop, Screen[None]):
         """Write the status line, the tabs and the footer anew."""
         app, width = self.top, self.top.size.width
         self.status.show(status_line(app.world, app.signs, width))
-        self.tabs.show(tabs_line(app.world, app.signs, VIEWS, self.view, width))
+        auto = app.rerun_on_edit
+        self.tabs.show(tabs_line(app.world, app.signs, VIEWS, self.view, width, auto))
         self.show_footer(self.focused_pane)
 
     def show_footer(self, pane: Pane | None) -> None:
