@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -132,5 +133,6 @@ class Pane(InTop, Vertical):
     def do_move_page_up(self) -> None:
         self.body.move_page(-1)
 
-    def do_open(self) -> None:
+    def do_open(self) -> Awaitable[None] | None:
         self.body.choose()
+        return None

@@ -104,6 +104,8 @@ def styles(dark: bool, ansi: bool, accent: str, surface: str) -> Mapping[str, St
         "planned": strong + Style(bold=True),
         "failed.row": colour["failed"] + Style(reverse=True),
         "accent": strong,
+        "lit": strong + Style(bold=True),
+        "critical": colour["warning"],
         "key": strong + Style(bold=True),
         "title": Style(bold=True),
         "title.focus": strong + Style(bold=True),
