@@ -51,6 +51,8 @@ class Actor:
         """Why no run can be started now; None when one can."""
         if self.top.options.read_only:
             return _READ_ONLY
+        if self.world.starting is not None:
+            return f"run {self.world.starting} is starting"
         if live := self.world.live_runs():
             return f"run {live[0]} goes on and holds the project: wait for it, or X cancels it"
         return None
@@ -160,27 +162,33 @@ class Actor:
 
         What kept it from beginning is shown as its process said it.
         """
-        started = await self._started(tuple(options))
-        if started is None:
-            return None
-        while not await asyncio.to_thread(detach.has_begun, started):
-            if (said := await asyncio.to_thread(detach.failure, started)) is not None:
-                await self._say_failure(options, said)
-                return None
-            await asyncio.sleep(_LOOK)
-        await self._show(started.run_id)
-        return started.run_id
-
-    async def _started(self, options: tuple[str, ...]) -> detach.Started | None:
         world = self.world
-        run_id = world.ledger.new_run_id()
+        run_id = world.starting = world.ledger.new_run_id()
+        self.top.main.refresh_chrome()
         try:
-            return await asyncio.to_thread(
+            if (said := await self._begun(run_id, tuple(options))) is None:
+                await self._show(run_id)
+                return run_id
+        finally:
+            world.starting = None
+            self.top.main.refresh_chrome()
+        await self._say_failure(options, said)
+        return None
+
+    async def _begun(self, run_id: str, options: tuple[str, ...]) -> str | None:
+        """Start the process and wait until the run has records; what it said if it never has."""
+        world = self.world
+        try:
+            started = await asyncio.to_thread(
                 detach.start, world.root, options, run_id, project=world.path
             )
         except OdibiError as error:
-            await self._say_failure(options, error.message)
-            return None
+            return error.message
+        while not await asyncio.to_thread(detach.has_begun, started):
+            if (said := await asyncio.to_thread(detach.failure, started)) is not None:
+                return said
+            await asyncio.sleep(_LOOK)
+        return None
 
     async def _say_failure(self, options: Collection[str], said: str) -> None:
         from odibi_tui.dialogs.confirm import MessageDialog

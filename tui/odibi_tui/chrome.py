@@ -42,6 +42,8 @@ def status_line(world: World, signs: Mapping[str, str], cells: int) -> Line:
     name = safe_line(world.project.name or world.state.project or world.root.name, 40)
     head: tuple[Span, ...] = ((" odibi top  ", "accent"), (name, "bold"))
     state = world.state
+    if world.starting is not None:
+        return clip((*head, (f"  starting {world.starting} …", "running")), cells)
     if not state.run_id:
         said = "no runs yet" if world.loaded else "reading …"
         if world.run_id in world.damaged:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from odibi.safe_text import safe, safe_line
 from odibi_tui.paint import Line, Span, amount, duration, fit, percent, wrap
 
@@ -119,23 +121,19 @@ def _sample_lines(profile: ProfileObserved | None) -> list[Line]:
     """The sample as a table; NULL stands apart from texts."""
     if profile is None or not profile.sample_columns:
         return []
-    rows = [[_value(value) for value in row] for row in profile.sample]
-    names = [safe_line(name, _WIDEST) for name in profile.sample_columns]
-    widths = [
-        max(len(text) for text in (name, *(row[place][0] for row in rows)))
-        for place, name in enumerate(names)
+    columns = [
+        _column(safe_line(name, _WIDEST), [row[place] for row in profile.sample])
+        for place, name in enumerate(profile.sample_columns)
     ]
-    heading: Line = tuple(
-        (f" {fit(name, cells)} ", "heading") for name, cells in zip(names, widths, strict=True)
-    )
-    body: list[Line] = [
-        tuple(
-            (f" {fit(text, cells)} ", style)
-            for (text, style), cells in zip(row, widths, strict=True)
-        )
-        for row in rows
-    ]
-    return [heading, *body]
+    return list(zip(*columns, strict=True))
+
+
+def _column(name: str, values: Sequence[object]) -> list[Span]:
+    """A column's heading and values, all of the same width; numbers at the right."""
+    numbers = any(isinstance(value, int | float) for value in values)
+    shown = [(name, "heading"), *map(_value, values)]
+    cells = max(cell_len(text) for text, _ in shown)
+    return [(f" {fit(text, cells, right=numbers)} ", style) for text, style in shown]
 
 
 def _value(value: object) -> Span:

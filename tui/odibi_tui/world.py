@@ -89,7 +89,8 @@ class World:
     a run that starts is shown by itself. `frozen` holds the state that stays on screen while `p` has
     stopped the display. `cells` are the latest runs of each node, newest first. `now` is the clock.
     `planned` are nodes that a rerun being considered would run. `trials` are runs that a dialog watches
-    by itself: they are not followed. `cancelling` is the latest request to stop something.
+    by itself: they are not followed. `cancelling` is the latest request to stop something. `starting`
+    is a run whose process was started here and that has no records yet.
     """
 
     path: Path
@@ -109,6 +110,7 @@ class World:
     planned: frozenset[str] = frozenset()
     trials: frozenset[str] = frozenset()
     cancelling: Cancelling | None = None
+    starting: str | None = None
     filter: str = ""
     cells: Mapping[str, Sequence[NodeCell]] = field(default_factory=dict)
     past: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -49,7 +49,10 @@ class EditSqlDialog(InTop, ModalScreen[None]):
 
     DEFAULT_CSS = """
     EditSqlDialog { layout: vertical; background: $background; }
-    EditSqlDialog TextArea { height: 1fr; border: none; padding: 0; }
+    EditSqlDialog TextArea {
+        height: 1fr; border: none; padding: 0;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1;
+    }
     EditSqlDialog TextArea:focus { border: none; }
     EditSqlDialog TextPane { height: 1fr; }
     """
