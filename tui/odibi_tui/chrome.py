@@ -87,7 +87,7 @@ def _fitted(shown: Line, details: Sequence[Line], cells: int) -> Line:
 def _live_details(world: World, signs: Mapping[str, str]) -> list[Line]:
     state, now = world.state, world.now()
     done = sum(node.done for node in state.nodes.values())
-    share = eta.fraction(state, world.past)
+    share = world.share
     full, empty = bar(share, 12, ascii_only=signs["succeeded"] == "+")
     details: list[Line] = [
         ((f"  {done}/{len(state.nodes)} ", "text"), (full, "running"), (empty, "dim")),
@@ -100,7 +100,7 @@ def _live_details(world: World, signs: Mapping[str, str]) -> list[Line]:
         details.append(((f"  eta {about}{duration(left.seconds)}{rough}", "text"),))
     if state.heartbeat is not None:
         details.append(((f"  mem {size(state.heartbeat.rss)}", "dim"),))
-    path, _ = eta.critical_path(state, world.past)
+    path = world.critical
     if len(path) > 1:
         names = " → ".join(world.name(key) for key in path[-3:])
         details.append(((f"  critical {names}", "dim"),))

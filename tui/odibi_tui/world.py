@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from odibi.ledger import Ledger, RunSummary
 from odibi.run_state import EMPTY, NodeState, RunState
 from odibi.safe_text import safe_line
+from odibi_tui import eta
 from odibi_tui.follow import LIVE, News
 from odibi_tui.project import NO_PROJECT, ProjectView
 
@@ -81,6 +82,10 @@ class Cancelling:
         return (state.cancelled_by if node is None else node.cancelled_by) is not None
 
 
+_Shape = tuple[tuple[object, ...], tuple[str, ...], tuple[tuple[str, str], ...]]
+"""What the nodes and edges follow from, and they themselves."""
+
+
 @dataclass(slots=True)
 class World:
     """The model behind every pane; changed only by the methods below, on the app's own thread.
@@ -115,6 +120,8 @@ class World:
     cells: Mapping[str, Sequence[NodeCell]] = field(default_factory=dict)
     past: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     _still: RunState | None = None
+    _shaped: _Shape = ((None, None, 0, None), (), ())
+    _seen: tuple[RunState | None, tuple[str, ...], float] = (None, (), 0.0)
     _named: tuple[str, ...] | None = None
     _names: dict[str, str] = field(default_factory=dict)
 
@@ -157,22 +164,38 @@ class World:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Keys to show, in plan order; the project's nodes outside the run come after the run's."""
-        known = self.state.nodes
-        if not known:
-            return self.project.nodes
-        if known.keys() <= set(self.project.nodes):
-            return self.project.nodes
-        return tuple(known)
+        """Keys to show in plan order: the project's, unless the run knows others. The same object while
+        they are the same."""
+        return self._shape()[1]
 
     @property
     def edges(self) -> tuple[tuple[str, str], ...]:
-        """(source, target) among `nodes`."""
-        shown = set(self.nodes)
-        if shown == set(self.project.nodes):
-            return self.project.edges
-        pairs = ((u, n.key) for n in self.state.nodes.values() for u in n.plan.upstream)
-        return tuple((source, target) for source, target in pairs if source in shown)
+        """(source, target) among `nodes`; the same object while they are the same."""
+        return self._shape()[2]
+
+    def _shape(self) -> _Shape:
+        state, project = self.state, self.project
+        mark = (state.run_id, state.plan, len(state.nodes), project)
+        if not all(a is b or a == b for a, b in zip(mark, self._shaped[0], strict=True)):
+            self._shaped = (mark, *_shape(state, project))
+        return self._shaped
+
+    @property
+    def critical(self) -> tuple[str, ...]:
+        """Keys along the critical path of the shown run; computed once per state."""
+        return self._outlook()[1]
+
+    @property
+    def share(self) -> float:
+        """How far the shown run is, 0–1; computed once per state."""
+        return self._outlook()[2]
+
+    def _outlook(self) -> tuple[RunState | None, tuple[str, ...], float]:
+        state = self.state
+        if self._seen[0] is not state:
+            path, _ = eta.critical_path(state, self.past)
+            self._seen = (state, path, eta.fraction(state, self.past))
+        return self._seen
 
     def node_state(self, key: str) -> NodeState | None:
         """The node in the shown run, None when it has no part in it."""
@@ -312,6 +335,7 @@ class World:
         for cell in cells:
             by_node.setdefault(cell.node, []).append(cell)
         self.cells = by_node
+        self._seen = (None, (), 0.0)
         self.past = {
             node: tuple(
                 cell.seconds
@@ -323,6 +347,16 @@ class World:
             for node, found in by_node.items()
         }
         return Change(history=True)
+
+
+def _shape(
+    state: RunState, project: ProjectView
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    known = state.nodes
+    if known.keys() <= set(project.nodes):
+        return project.nodes, project.edges
+    pairs = ((source, node.key) for node in known.values() for source in node.plan.upstream)
+    return tuple(known), tuple((source, target) for source, target in pairs if source in known)
 
 
 def _names(keys: tuple[str, ...]) -> dict[str, str]:

@@ -140,6 +140,11 @@ class GraphPane(Pane):
         self.retitle()
 
 
+def _marks_of(body: GraphBody) -> tuple[frozenset[str], frozenset[str]]:
+    """What is marked and what a rerun would run: it may light nodes anywhere."""
+    return body.world.marked, body.world.planned
+
+
 class GraphBody(LinePane):
     """Draws the rows of the drawing that are in sight; the selected node is the cursor."""
 
@@ -161,6 +166,8 @@ class GraphBody(LinePane):
         self._members: dict[str, list[str]] = {}
         self._matching: frozenset[str] | None = None
         self._chosen_by_hand = False
+        self._shown: str | None = None
+        self._marks: object = None
 
     @property
     def world(self) -> World:
@@ -185,6 +192,9 @@ class GraphBody(LinePane):
             self._follow_front()
         if change.selection:
             self._relight()
+            if self.grouping != "none" or _marks_of(self) != self._marks:
+                self._marks = _marks_of(self)
+                self.style_changed()
             self._show_selected()
         if change.state and not change.nodes and self.world.state.done:
             self._relight()
@@ -270,10 +280,10 @@ class GraphBody(LinePane):
     def _relight(self) -> None:
         """Light the path through the selected node, and the critical path."""
         drawing, world = self.drawing, self.world
-        self.lit = {}
+        before, self.lit = self.lit, {}
         if drawing is None:
             return
-        path, _ = eta.critical_path(world.state, world.past)
+        path = world.critical
         chain = [(edge, "critical") for edge in pairwise(path)]
         node = world.node
         if node is not None and node in drawing.boxes:
@@ -286,7 +296,11 @@ class GraphBody(LinePane):
                 if (a in up and b in up) or (a in below and b in below)
             ]
         self.lit = picture.light(drawing, chain)
-        self.style_changed()
+        changed = {y for y in before.keys() | self.lit.keys() if before.get(y) != self.lit.get(y)}
+        selected = [drawing.boxes[key] for key in (self._shown, node) if key and key in drawing.boxes]
+        changed |= {y for box in selected for y in range(box.y, box.y + box.height)}
+        self._shown = node
+        self.lines_changed(y + 1 for y in changed)
 
     # Lines --------------------------------------------------------------------------------------------------
 
