@@ -113,8 +113,9 @@ def parse_command(text: str) -> tuple[str, ...] | str:
     if words[:2] != ["odibi", "run"]:
         return "the command begins with `odibi run`"
     for name, _ in _options(words[2:]):
-        if name in _OURS or (name.startswith("-p") and not name.startswith("--")):
-            return f"{name} is set by odibi top"
+        option = name if name.startswith("--") else name[:2]
+        if option in _OURS:
+            return f"{option} is set by odibi top"
     return tuple(words[2:])
 
 

@@ -249,7 +249,7 @@ def rerun_lines(
         lines += [line for text in told for line in wrap(text, cells - 2, "failed", indent=" ")]
     lines += _labelled("command", command_text(asked.options), cells, "accent")
     if isinstance(told, Preview):
-        lines += _write_lines(told.writes, is_apart(asked.options))
+        lines += _write_lines(told.writes, is_apart(asked.options), cells)
     return lines
 
 
@@ -298,7 +298,7 @@ def _some(keys: Sequence[str], name: Callable[[str], str], most: int = 8) -> str
 def _plan_lines(plan: Preview, name: Callable[[str], str], cells: int, sign: str) -> list[Line]:
     keys = tuple(plan.runs)
     if not keys:
-        lines = [_row("runs", (("nothing: no node is left to run", "warning"),))]
+        lines = _labelled("runs", "nothing: no node is left to run", cells, "warning")
     else:
         count = f"{len(keys)} node{'s' if len(keys) != 1 else ''}  {sign} {_some(keys, name)}"
         lines = _labelled("runs", count, cells, "planned")
@@ -322,18 +322,19 @@ def _time_lines(time: Duration | None, name: Callable[[str], str], cells: int) -
     return _labelled("time", text, cells)
 
 
-def _write_lines(writes: Sequence[TableWrite], apart: bool) -> list[Line]:
+def _write_lines(writes: Sequence[TableWrite], apart: bool, cells: int) -> list[Line]:
     if apart:
-        return [_row("writes", (("none of the project's tables", "ok"),))]
+        return _labelled("writes", "none of the project's tables", cells, "ok")
     if not writes:
         return [_row("writes", (("no table", "dim"),))]
-    lines = []
-    for number, write in enumerate(writes):
-        adds = write.mode in _ADDING
-        said: Line = (
-            (fit(write.mode, 12), "warning" if adds else "text"),
-            (safe_line(write.path), "warning" if adds else "text"),
-            ("  its rows are added to those there" if adds else "", "warning"),
-        )
-        lines.append(_row("writes" if number == 0 else "", said))
-    return lines
+    return [line for number, write in enumerate(writes) for line in _write(number, write, cells)]
+
+
+def _write(number: int, write: TableWrite, cells: int) -> list[Line]:
+    adds = write.mode in _ADDING
+    style = "warning" if adds else "text"
+    text = safe_line(write.path) + ("  its rows are added to those there" if adds else "")
+    heads: list[Line] = [_row("writes" if number == 0 else "", ((fit(write.mode, 12), style),))]
+    tails = wrap(text, max(cells - _LABEL - 13, 8), style)
+    heads += [_row("", ((" " * 12, "text"),))] * (len(tails) - 1)
+    return [(*head, *tail) for head, tail in zip(heads, tails, strict=True)]
