@@ -94,7 +94,7 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
         if self.has_cursor:
             self.cursor = min(max(self.cursor or 0, 0), count - 1) if count else None
         if self.follow:
-            self.scroll_end(animate=False, immediate=True)
+            self.scroll_end(animate=False, immediate=True, x_axis=False)
         self.refresh()
 
     def lines_changed(self, indices: Iterable[int]) -> None:
