@@ -17,9 +17,9 @@ def told(payload: ev.Payload) -> tuple[str, str] | None:
         case ev.LogLine():
             return payload.level, payload.message
         case ev.NodeFailed():
-            return "ERROR", f"failed after {duration(payload.seconds)}: {_error(payload.error)}"
+            return "ERROR", f"failed after {_took(payload.seconds)}: {_error(payload.error)}"
         case ev.NodeRetried():
-            again = f"the next try comes in {duration(payload.delay)}"
+            again = f"the next try comes in {_took(payload.delay)}"
             return "WARNING", f"try {payload.attempt} failed, {again}: {_error(payload.error)}"
         case ev.RowsQuarantined():
             put = f"{amount(payload.rows)} {payload.kind} rows put aside"
@@ -30,7 +30,7 @@ def told(payload: ev.Payload) -> tuple[str, str] | None:
             return "INFO", f"wrote {amount(payload.rows)} rows to {payload.path}{_extent(payload)}"
         case ev.StageFinished():
             rows = f", {amount(payload.rows)} rows" if payload.rows is not None else ""
-            return "DEBUG", f"{payload.stage} took {duration(payload.seconds)}{rows}"
+            return "DEBUG", f"{payload.stage} took {_took(payload.seconds)}{rows}"
     return _turn(payload)
 
 
@@ -42,17 +42,24 @@ def _turn(payload: ev.Payload) -> tuple[str, str] | None:
         case ev.NodeStarted():
             return "INFO", "started" if payload.attempt == 1 else f"try {payload.attempt} started"
         case ev.NodeSucceeded():
-            return "INFO", f"succeeded in {duration(payload.seconds)}"
+            return "INFO", f"succeeded in {_took(payload.seconds)}"
         case ev.NodeSkipped():
             return "INFO", f"skipped: {payload.reason}"
         case ev.NodeCancelRequested() | ev.RunCancelRequested():
             return "WARNING", f"{payload.by} asked to cancel"
         case ev.NodeCancelled():
-            return "WARNING", f"cancelled after {duration(payload.seconds)}"
+            return "WARNING", f"cancelled after {_took(payload.seconds)}"
         case ev.RunFinished():
             level = {"succeeded": "INFO", "cancelled": "WARNING"}.get(payload.outcome, "ERROR")
-            return level, f"run {payload.outcome} after {duration(payload.seconds)}"
+            return level, f"run {payload.outcome} after {_took(payload.seconds)}"
     return None
+
+
+def _took(seconds: float) -> str:
+    """`0.4 ms`, `14 ms`, from a second on as everywhere."""
+    if seconds >= 0.9995:
+        return duration(seconds)
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.00995 else f"{seconds * 1000:.1f} ms"
 
 
 def _error(error: ev.ErrorInfo) -> str:
