@@ -38,7 +38,7 @@ def state(run_id: str, status: str, *nodes: NodeState) -> RunState:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return World(tmp_path / "odibi.yaml", Ledger(tmp_path), now=lambda: BEGAN)
+    return World(tmp_path / "odibi.yaml", Ledger(tmp_path), clock=lambda: BEGAN)
 
 
 def test_the_newest_run_is_shown(world: World) -> None:

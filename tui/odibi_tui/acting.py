@@ -261,14 +261,14 @@ class Actor:
             said = f"run {run_id} can't be asked: {error.strerror}: {error.filename}"
             self.top.notify(said, severity="error", markup=False)
             return
-        self.world.cancelling = Cancelling(run_id, node, self.world.now())
+        self.world.cancelling = Cancelling(run_id, node, self.world.clock())
         self.top.run_worker(self._until_heard(self.world.cancelling), group="cancel")
 
     async def _until_heard(self, request: Cancelling) -> None:
         """Show the time since the request; offer a signal, then a harder one, to a deaf run."""
         offers = self._offers(request)
         while request is self.world.cancelling and not self._heard(request):
-            passed = (self.world.now() - request.asked).total_seconds()
+            passed = (self.world.clock() - request.asked).total_seconds()
             self.top.main.refresh_chrome()
             if offers and passed >= offers[0][0]:
                 await self._offer(request, offers.pop(0)[1])

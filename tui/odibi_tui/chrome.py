@@ -68,7 +68,7 @@ def _cancelling(world: World) -> list[Line]:
     asked, state = world.cancelling, world.state
     if asked is not None and asked.run_id == state.run_id and not asked.heard(state):
         what = f" {world.name(asked.node)}" if asked.node else ""
-        passed = (world.now() - asked.asked).total_seconds()
+        passed = (world.clock() - asked.asked).total_seconds()
         return [((f"  cancelling{what}… {passed:.0f} s", "warning"),)]
     if state.cancelled_by is not None and not state.done:
         return [((f"  stopping, asked by {safe_line(state.cancelled_by, 30)}", "warning"),)]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
+    from odibi_tui.player import Player
     from odibi_tui.prompt import Prompt
 
 __all__ = ["PANES", "VIEWS", "MainScreen"]
@@ -64,6 +65,8 @@ class MainScreen(InTop, Screen[None]):
     def on_mount(self) -> None:
         self.panes: dict[str, Pane] = {}
         self.prompt: Prompt | None = None
+        self.player: Player | None = None
+        self.scrubber: Chrome | None = None
         self.view = self.top.options.view or self.top.preferences.view
         self.zoomed = self.top.preferences.zoomed
         if self.view not in PANES:
@@ -156,6 +159,16 @@ class MainScreen(InTop, Screen[None]):
         auto = app.rerun_on_edit
         self.tabs.show(tabs_line(app.world, app.signs, VIEWS, self.view, width, auto))
         self.show_footer(self.focused_pane)
+        self._show_scrubber(width)
+
+    def _show_scrubber(self, cells: int) -> None:
+        """The row of a replay above the keys, while there is one."""
+        if self.player is None or self.scrubber is None:
+            return
+        if self.scrubber.display != self.player.active:
+            self.scrubber.display = self.player.active
+            self.call_after_refresh(self._arrange_again)
+        self.scrubber.show(self.player.scrubber(cells))
 
     def show_footer(self, pane: Pane | None) -> None:
         """The keys that work now."""
@@ -184,8 +197,13 @@ class MainScreen(InTop, Screen[None]):
     # Acting ---------------------------------------------------------------------------------------------
 
     def _holder(self, action: str) -> Any:
-        """Who carries out an action: the focused pane, the board's main view, this screen, or the app."""
+        """Who carries out an action: the focused pane, the board's main view, this screen, or the app.
+
+        While a replay is shown its own keys come first.
+        """
         name = method_of(action)
+        if self.player is not None and self.player.active and hasattr(self.player, name):
+            return self.player
         for holder in (self.focused_pane, self, self.actor, self.top):
             if hasattr(holder, name):
                 return holder
@@ -301,6 +319,18 @@ class MainScreen(InTop, Screen[None]):
 
     def do_freeze(self) -> None:
         self.top.changed(self.top.world.freeze(not self.top.world.frozen))
+
+    def can_replay(self) -> str | None:
+        return None if self.top.world.run_id else "there is no run to replay"
+
+    async def do_replay(self) -> None:
+        if self.player is None:
+            from odibi_tui.player import Player
+
+            self.player, self.scrubber = Player(self.top), Chrome(id="scrubber")
+            self.scrubber.display = False
+            await self.mount(self.scrubber, before=self.keys)
+        await self.player.begin()
 
     def do_run_previous(self) -> None:
         self._step_run(1)

@@ -92,7 +92,8 @@ class World:
 
     `run_id` is the run shown and `state` what its events so far say (or said, in a replay). `follow`:
     a run that starts is shown by itself. `frozen` holds the state that stays on screen while `p` has
-    stopped the display. `cells` are the latest runs of each node, newest first. `now` is the clock.
+    stopped the display. `cells` are the latest runs of each node, newest first. `moment` is the time of
+    day that a replay has come to.
     `planned` are nodes that a rerun being considered would run. `trials` are runs that a dialog watches
     by itself: they are not followed. `cancelling` is the latest request to stop something. `starting`
     is a run whose process was started here and that has no records yet.
@@ -100,7 +101,7 @@ class World:
 
     path: Path
     ledger: Ledger
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     project: ProjectView = NO_PROJECT
     runs: tuple[RunSummary, ...] = ()
     loaded: bool = False
@@ -110,6 +111,7 @@ class World:
     follow: bool = True
     frozen: bool = False
     replay: RunState | None = None
+    moment: datetime | None = None
     node: str | None = None
     marked: frozenset[str] = frozenset()
     planned: frozenset[str] = frozenset()
@@ -140,6 +142,10 @@ class World:
         if self.frozen and self._still is not None:
             return self._still
         return self.live.get(self.run_id or "", EMPTY)
+
+    def now(self) -> datetime:
+        """The time to measure what is shown by: of the replay, else the clock's."""
+        return self.moment if self.replay is not None and self.moment is not None else self.clock()
 
     @property
     def mode(self) -> str:
@@ -259,6 +265,8 @@ class World:
 
     def _choose_run(self) -> None:
         """Show the newest run that goes on, unless a person chose another; else the newest."""
+        if self.replay is not None and any(run.run_id == self.run_id for run in self.runs):
+            return  # whoever watches a replay is left in peace
         runs = [run.run_id for run in self.runs if run.run_id not in self.trials]
         live = [run_id for run_id in self.live_runs() if run_id not in self.trials]
         if self.run_id in runs and (not self.follow or self.run_id in live or not live):
@@ -290,10 +298,10 @@ class World:
         self.frozen = frozen
         return Change(run=True, state=True)
 
-    def show_replay(self, state: RunState | None) -> Change:
+    def show_replay(self, state: RunState | None, moment: datetime | None = None) -> Change:
         """Show the run as it was at some moment; None ends the replay."""
         before = self.state
-        self.replay = state
+        self.replay, self.moment = state, moment
         return replace(_difference(before, self.state), state=True)
 
     def select(self, key: str | None) -> Change:
