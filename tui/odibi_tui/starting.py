@@ -133,9 +133,9 @@ async def settled(app: TopApp, pilot: Any) -> None:
     while not app.world.loaded:
         await pilot.pause(0.01)
     await app.look()
-    await app.workers.wait_for_complete(
-        [worker for worker in app.workers if worker.group == "project"]
-    )
+    # asked for none, Textual would wait for all, also those that end with the app
+    if reading := [worker for worker in app.workers if worker.group == "project"]:
+        await app.workers.wait_for_complete(reading)
     await pilot.pause()
 
 
