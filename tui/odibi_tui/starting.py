@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 from odibi.errors import OdibiError
+from odibi.ledger import Ledger
 from odibi.run_state import RunState
 from odibi.safe_text import safe_line
 from odibi_tui import theme as themes
@@ -58,7 +60,7 @@ def current_state(options: Options) -> dict[str, Any]:
     world = app.world
     follower = Follower(world.ledger)
     if options.run is not None:
-        world.show_run(world.ledger.resolve(options.run))
+        world.show_run(options.run)
     world.accept(follower.look((), runs=True))
     world.accept(follower.look(world.followed()))
     world.set_cells(world.ledger.matrix(50))
@@ -130,8 +132,11 @@ def snapshot(options: Options, size: tuple[int, int]) -> str:
 
 async def settled(app: TopApp, pilot: Any) -> None:
     """Wait until the ledger and the project are read and painted."""
-    while not app.world.loaded:
-        await pilot.pause(0.01)
+    import asyncio
+
+    async with asyncio.timeout(60):  # an app that broke never gets there, and says why on its way out
+        while not app.world.loaded:
+            await pilot.pause(0.01)
     await app.look()
     # asked for none, Textual would wait for all, also those that end with the app
     if reading := [worker for worker in app.workers if worker.group == "project"]:
@@ -148,6 +153,9 @@ def screen_text(app: TopApp) -> str:
 def main(options: Options, *, once: bool = False, as_json: bool = False) -> int:
     """What the command does, whichever way it was called. Returns the exit code."""
     try:
+        if options.run is not None:
+            known = Ledger(options.path.resolve().parent).resolve(options.run)
+            options = replace(options, run=known)
         if as_json:
             print(json.dumps(current_state(options), indent=2, ensure_ascii=False))
         elif once or not sys.stdout.isatty():
