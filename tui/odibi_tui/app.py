@@ -44,7 +44,7 @@ def _commands() -> type[Provider]:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `odibi top` was called with. `path` is the project's YAML file."""
+    """What `odibi top` was called with: the project's YAML file, and the whole id of the run to show."""
 
     path: Path
     run: str | None = None
@@ -76,6 +76,7 @@ class TopApp(App[None]):
         self.follower = Follower(self.world.ledger)
         self.preferences = Preferences.load(options.preferences)
         self.rerun_on_edit = False
+        self.history_depth = 50
         self._styles: Mapping[str, Style] = {}
         self._bell = asyncio.Event()
         self._news_of_runs = True
@@ -104,8 +105,7 @@ class TopApp(App[None]):
     async def first_frame(self) -> None:
         """The screen stands: read the ledger, then go on following."""
         if self.options.run is not None:
-            run_id = await asyncio.to_thread(self.world.ledger.resolve, self.options.run)
-            self.world.show_run(run_id)
+            self.world.show_run(self.options.run)
         self.run_worker(self._follow(), group="follow", exclusive=True)
         self.run_worker(self.reload_project(), group="project", exclusive=True)
 
@@ -175,8 +175,14 @@ class TopApp(App[None]):
         return due
 
     async def _load_history(self) -> None:
-        cells = await asyncio.to_thread(self.world.ledger.matrix, 50)
+        cells = await asyncio.to_thread(self.world.ledger.matrix, self.history_depth)
         self.changed(self.world.set_cells(cells))
+
+    def want_history(self, runs: int) -> None:
+        """Have the nodes of so many runs at hand, now and later."""
+        if runs > self.history_depth:
+            self.history_depth = runs
+            self.run_worker(self._load_history(), group="history", exclusive=True)
 
     def changed(self, change: Change) -> None:
         """Let all visible panes repaint what changed."""
