@@ -125,6 +125,7 @@ class NodeCell:
     warnings: int
     schema_hash: str | None
     error: str | None
+    unreadable: int = 0
 
 
 def summarise(run_id: str, stamp: str, state: RunState) -> tuple[RunSummary, list[NodeSummary]]:

@@ -87,13 +87,16 @@ def ascii_wanted() -> bool:
 
 
 def styles(dark: bool, ansi: bool, accent: str, surface: str) -> Mapping[str, Style]:
-    """Every style that lines name, for a theme: its accent and the colour behind selected rows."""
+    """Every style that lines name, for a theme: its accent and the colour behind selected rows.
+
+    Each has a form with `.at` at its end for what the cursor stands on within a row.
+    """
     states = _ANSI if ansi else _DARK if dark else _LIGHT
     colour = {name: Style(color=value) for name, value in states.items()}
     dim = Style(dim=True) if ansi else Style(color="#8a8f98" if dark else "#5f6570")
     strong = Style(color=accent) if not ansi else Style(color="cyan")
     cursor = Style(reverse=True) if ansi else Style(bgcolor=surface, bold=True)
-    return {
+    named = {
         **colour,
         "text": Style.null(),
         "dim": dim,
@@ -129,3 +132,4 @@ def styles(dark: bool, ansi: bool, accent: str, surface: str) -> Mapping[str, St
         "sql.comment": dim + Style(italic=True),
         "sql.function": colour["cancelled"],
     }
+    return named | {f"{name}.at": style + cursor for name, style in named.items()}
