@@ -1,5 +1,5 @@
 """`python -m odibi`."""
 
-from odibi.cli.main import main
+from odibi.cli.entry import main
 
 main()

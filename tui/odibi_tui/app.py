@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,7 @@ from rich.style import Style
 from textual.app import App
 
 from odibi.ledger import Ledger
+from odibi.safe_text import safe_line
 from odibi_tui import theme as themes
 from odibi_tui.follow import Follower, News
 from odibi_tui.preferences import Preferences
@@ -33,6 +35,8 @@ __all__ = ["Options", "TopApp"]
 _FALLBACK = 0.5  # seconds between looks when the file system rings no bell
 _LIST = 15.0  # seconds between looks at the list of runs when no bell rings for it
 _SETTLE = 0.4  # seconds that an edit of the YAML may take
+# Milliseconds between looks of the watcher, each of which wakes this process.
+_STEP_LIVE, _STEP_REST = 20, 200
 _FRAME, _FRAME_SSH = 0.033, 0.25  # seconds between repaints at most
 
 
@@ -76,13 +80,14 @@ class TopApp(App[None]):
         self.follower = Follower(self.world.ledger)
         self.preferences = Preferences.load(options.preferences)
         self.rerun_on_edit = False
+        self.crash: Exception | None = None
         self.history_depth = 50
         self._styles: Mapping[str, Style] = {}
         self._bell = asyncio.Event()
         self._news_of_runs = True
         self._runs_read = time.monotonic()
         self._over_ssh = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
-        self._watched: tuple[Path, ...] = ()
+        self._watched: tuple[tuple[Path, ...], int] = ((), 0)
         self._stop_watching: asyncio.Event | None = None
 
     # Starting -----------------------------------------------------------------------------------------
@@ -207,21 +212,24 @@ class TopApp(App[None]):
         runs = ledger.path / "runs"
         wanted = [self.world.root, ledger.path, runs, *map(ledger.run_dir, self.world.followed())]
         folders = tuple(folder for folder in wanted if folder.is_dir())
-        if folders != self._watched:
-            self._watched = folders
+        step = _STEP_LIVE if self.world.live_runs() else _STEP_REST
+        if (folders, step) != self._watched:
+            self._watched = (folders, step)
             if self._stop_watching is not None:
                 self._stop_watching.set()
             self._stop_watching = asyncio.Event()
-            self.run_worker(self._listen(folders, self._stop_watching), group="bell")
+            self.run_worker(self._listen(folders, step, self._stop_watching), group="bell")
 
-    async def _listen(self, folders: tuple[Path, ...], stop: asyncio.Event) -> None:
+    async def _listen(
+        self, folders: tuple[Path, ...], step: int, stop: asyncio.Event
+    ) -> None:
         """Ring when something changes in the folders. Their own changes only, not those below."""
         from watchfiles import awatch  # 40 ms of import: after the first frame
 
         runs = str(self.world.ledger.path / "runs")
         with suppress(OSError, RuntimeError):  # no watch to be had: the fallback goes on looking
             async for changes in awatch(
-                *folders, step=20, debounce=100, recursive=False, stop_event=stop
+                *folders, step=step, debounce=100, recursive=False, stop_event=stop
             ):
                 paths = [Path(path) for _, path in changes]
                 if any(str(path.parent) == runs or path.name == "runs" for path in paths):
@@ -237,6 +245,32 @@ class TopApp(App[None]):
         await asyncio.sleep(_SETTLE)  # editors write in several steps
         await self.reload_project()
         await self.main.project_changed()
+
+    # Breaking -------------------------------------------------------------------------------------------
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Remember what broke the app; what it says comes after the terminal is itself again."""
+        self.crash = self.crash or error
+        super()._handle_exception(error)
+
+    def _print_error_renderables(self) -> None:
+        """Textual's page of source code is for its authors; ours goes to a file."""
+        self._exit_renderables.clear()
+
+    def crash_summary(self) -> str:
+        """What broke, in a line, and the file with the traceback."""
+        import traceback
+
+        assert self.crash is not None
+        said = f"{type(self.crash).__name__}: {safe_line(self.crash, 200)}"
+        name = f"top-{datetime.now():%Y%m%d-%H%M%S}.txt"
+        path = self.world.ledger.path / "logs" / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(traceback.format_exception(self.crash)), encoding="utf-8")
+        except OSError:
+            return said
+        return f"{said} (traceback in {path})"
 
     # What panes ask for ---------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from odibi.errors import OdibiError
 from odibi.ledger import Ledger
 from odibi.run_state import RunState
 from odibi.safe_text import safe_line
@@ -26,6 +25,9 @@ def run(options: Options) -> int:
     """Show the app until the person leaves; returns the exit code, 0 unless it could not start."""
     app = TopApp(options)
     app.run()
+    if app.crash is not None:
+        print(f"odibi top broke: {app.crash_summary()}; runs go on", file=sys.stderr)
+        return 3
     print("\n".join(farewell(app.world, app.signs)))
     return app.return_code or 0
 
@@ -151,22 +153,19 @@ def screen_text(app: TopApp) -> str:
 
 
 def main(options: Options, *, once: bool = False, as_json: bool = False) -> int:
-    """What the command does, whichever way it was called. Returns the exit code."""
-    try:
-        if options.run is not None:
-            known = Ledger(options.path.resolve().parent).resolve(options.run)
-            options = replace(options, run=known)
-        if as_json:
-            print(json.dumps(current_state(options), indent=2, ensure_ascii=False))
-        elif once or not sys.stdout.isatty():
-            print(snapshot(options, _terminal()))
-        else:
-            return run(options)
-    except OdibiError as error:
-        print(f"odibi: {safe_line(error.message)}", file=sys.stderr)
-        if error.hint:
-            print(f"  {safe_line(error.hint)}", file=sys.stderr)
-        return 2
+    """What the command does, whichever way it was called; returns the exit code.
+
+    Raises UsageError for a run that isn't there, StateError for a ledger that can't be read.
+    """
+    if options.run is not None:
+        known = Ledger(options.path.resolve().parent).resolve(options.run)
+        options = replace(options, run=known)
+    if as_json:
+        print(json.dumps(current_state(options), indent=2, ensure_ascii=False))
+    elif once or not sys.stdout.isatty():
+        print(snapshot(options, _terminal()))
+    else:
+        return run(options)
     return 0
 
 
