@@ -188,6 +188,8 @@ class LogsPane(Pane):
         world = self.world
         if world.run_id != self._run_id:
             self._open(world.run_id)
+        elif world.run_id is None:
+            self.body.all_changed()
         elif world.replay is not None and self.body.picked is not None:
             self.body.show_until(world.now())
         else:
