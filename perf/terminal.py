@@ -68,9 +68,9 @@ class Terminal:
         return _ESCAPES.sub(b"", self.written).decode("utf-8", "replace")
 
     def cpu(self) -> float:
-        """CPU seconds (user + system) that it has used, to a hundredth."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """CPU seconds (user + system) of its threads that live, to the microsecond."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def resident(self) -> int:
         """Bytes of memory that it has."""
