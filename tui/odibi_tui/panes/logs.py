@@ -170,7 +170,7 @@ class LogsPane(Pane):
         self.trouble = ""
         self._run_id: str | None = None
         self._due = False
-        self._reads = False
+        self.reading = False
 
     def on_mount(self) -> None:
         looks = self.top.preferences.looks
@@ -211,8 +211,8 @@ class LogsPane(Pane):
     def look(self) -> None:
         """Read on and pick anew, soon."""
         self._due = True
-        if not self._reads and self.body.log_file is not None:
-            self._reads = True
+        if not self.reading and self.body.log_file is not None:
+            self.reading = True
             self.run_worker(self._look(), group="logs")
 
     async def _look(self) -> None:
@@ -228,7 +228,7 @@ class LogsPane(Pane):
                 if log is self.body.log_file:
                     self._take(picked)
         finally:
-            self._reads = False
+            self.reading = False
         self.retitle()
 
     def _take(self, picked: Picked) -> None:
