@@ -216,13 +216,19 @@ def test_a_run_apart_writes_no_table_of_the_project() -> None:
 
 
 def test_what_is_wrong_stands_where_the_plan_would() -> None:
-    text = said(asked(problems("error: odibi.yaml:3:5: no such key\n\n  → did you mean read?\n")))
-    assert "odibi.yaml:3:5: no such key" in text
+    text = said(
+        asked(
+            problems(
+                "error: /p/odibi.yaml:3:5: no such key\n\n  → did you mean read?\n", Path("/p")
+            )
+        )
+    )
+    assert " error: odibi.yaml:3:5: no such key" in text
     assert "did you mean read?" in text
 
 
 def test_a_complaint_is_never_empty() -> None:
-    assert problems(" \n") == ("`odibi plan` failed and said nothing",)
+    assert problems(" \n", Path("/p")) == ("`odibi plan` failed and said nothing",)
 
 
 @given(

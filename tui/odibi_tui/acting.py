@@ -110,7 +110,11 @@ class Actor:
     def resumable(self) -> str | None:
         """The run that `--resume` would go on with: the latest whole one, if it didn't succeed."""
         whole = next((run for run in self.world.runs if run.whole), None)
-        return whole.run_id if whole is not None and whole.status in _GOES_ON else None
+        if whole is None:
+            return None
+        known = self.world.live.get(whole.run_id)  # newer than the list of runs
+        status = known.status if known is not None and known.run_id else whole.status
+        return whole.run_id if status in _GOES_ON else None
 
     # Starting ---------------------------------------------------------------------------------------
 
@@ -194,7 +198,8 @@ class Actor:
         from odibi_tui.dialogs.confirm import MessageDialog
 
         heading = f"Could not begin: {command_text(tuple(options))}"
-        await self.top.push_screen(MessageDialog(heading, said, "failed"))
+        near = said.replace(f"{self.world.root}/", "")
+        await self.top.push_screen(MessageDialog(heading, near, "failed"))
 
     async def _show(self, run_id: str) -> None:
         """Follow the run as soon as the list of runs has it."""

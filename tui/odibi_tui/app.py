@@ -156,7 +156,8 @@ class TopApp(App[None]):
 
     async def look(self) -> None:
         """Take in what is new and repaint what it touches."""
-        runs, self._news_of_runs = self._news_of_runs or self._runs_due(), False
+        runs = self._news_of_runs or self._runs_due() or not self.world.runs
+        self._news_of_runs = False
         ended = len(self.world.live_runs())
         news: News = await asyncio.to_thread(
             self.follower.look, self.world.followed(), runs=runs or not self.world.loaded
@@ -219,6 +220,7 @@ class TopApp(App[None]):
                 self._stop_watching.set()
             self._stop_watching = asyncio.Event()
             self.run_worker(self._listen(folders, step, self._stop_watching), group="bell")
+            self.set_timer(2 * _SETTLE, self.look_for_runs)  # what began before the watch did
 
     async def _listen(
         self, folders: tuple[Path, ...], step: int, stop: asyncio.Event

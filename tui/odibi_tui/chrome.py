@@ -49,30 +49,29 @@ def status_line(world: World, signs: Mapping[str, str], cells: int) -> Line:
         if world.run_id in world.damaged:
             said = "the log of this run is damaged"
         return clip((*head, (f"  {said}", "dim")), cells)
-    style = style_of_status(state.status)
+    word, style = _word(world)
     shown = (
         *head,
         (" › ", "dim"),
         (safe_line(state.run_id, 36), "text"),
         ("  ", "text"),
-        (f"{signs.get(state.status, '')} {state.status.upper()}", style),
+        (f"{signs.get(state.status, '')} {word}", style),
         (f" {duration(elapsed(state, world.now()))}", "bold"),
     )
     details = _live_details(world, signs) if not state.done else _final_details(world)
-    details = [*_cancelling(world), *details]
     return join(_fitted(shown, details, cells), _right(world), cells)
 
 
-def _cancelling(world: World) -> list[Line]:
-    """That somebody asked to stop the run: how long ago until it has heard, then that it stops."""
+def _word(world: World) -> tuple[str, str]:
+    """What the run does, and its style: that somebody asked to stop it goes before its status."""
     asked, state = world.cancelling, world.state
     if asked is not None and asked.run_id == state.run_id and not asked.heard(state):
         what = f" {world.name(asked.node)}" if asked.node else ""
-        passed = (world.clock() - asked.asked).total_seconds()
-        return [((f"  cancelling{what}… {passed:.0f} s", "warning"),)]
+        passed = max((world.clock() - asked.asked).total_seconds(), 0)
+        return f"cancelling{what}… {passed:.0f} s", "warning"
     if state.cancelled_by is not None and not state.done:
-        return [((f"  stopping, asked by {safe_line(state.cancelled_by, 30)}", "warning"),)]
-    return []
+        return f"STOPPING, asked by {safe_line(state.cancelled_by, 30)}", "warning"
+    return state.status.upper(), style_of_status(state.status)
 
 
 def _fitted(shown: Line, details: Sequence[Line], cells: int) -> Line:

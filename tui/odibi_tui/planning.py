@@ -34,7 +34,7 @@ async def ask(path: Path, options: Sequence[str]) -> Preview | tuple[str, ...]:
                 process.kill()
             await process.wait()
     if process.returncode != 0:
-        return problems(complaint.decode("utf-8", "replace"))
+        return problems(complaint.decode("utf-8", "replace"), path.parent)
     try:
         return preview(json.loads(told))
     except (ValueError, KeyError, TypeError) as error:

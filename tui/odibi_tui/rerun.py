@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -169,9 +170,10 @@ def preview(document: Mapping[str, Any]) -> Preview:
     )
 
 
-def problems(said: str) -> tuple[str, ...]:
-    """The lines of a command's complaint, safe to show; never none."""
-    lines = tuple(safe_line(line, 1_000) for line in said.splitlines() if line.strip())
+def problems(said: str, root: Path) -> tuple[str, ...]:
+    """The lines of a command's complaint, safe to show, paths below `root` relative; never none."""
+    near = said.replace(f"{root}/", "")
+    lines = tuple(safe_line(line, 1_000) for line in near.splitlines() if line.strip())
     return lines or ("`odibi plan` failed and said nothing",)
 
 
