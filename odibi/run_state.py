@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from odibi import events as ev
+from odibi.symbols import SYMBOLS
 
 __all__ = [
     "EMPTY",
@@ -39,20 +40,6 @@ NodeStatus = Literal[
 ]
 RunStatus = Literal["planned", "running", "succeeded", "failed", "cancelled", "lost"]
 
-SYMBOLS: Mapping[str, str] = {
-    "planned": "○",
-    "queued": "○",
-    "running": "◐",
-    "retrying": "↻",
-    "succeeded": "✓",
-    "failed": "✗",
-    "skipped": "–",
-    "reused": "=",
-    "cancelled": "■",
-    "lost": "?",
-    "damaged": "!",
-}
-"""One sign per status, the same wherever people look."""
 
 _LOG_LINES = 200
 _DONE = frozenset({"succeeded", "failed", "skipped", "reused", "cancelled", "lost"})

@@ -9,26 +9,26 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.style import Style
 from textual.app import App
 
-from odibi.ledger import Ledger
 from odibi.safe_text import safe_line
 from odibi_tui import theme as themes
-from odibi_tui.follow import Follower, News
 from odibi_tui.preferences import Preferences
 from odibi_tui.screen import MainScreen
-from odibi_tui.world import NOTHING, Change, World
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.command import Provider
     from textual.screen import Screen
 
+    from odibi_tui.follow import Follower, News
     from odibi_tui.pane import Pane
+    from odibi_tui.world import Change, World
 
 __all__ = ["Options", "TopApp"]
 
@@ -76,8 +76,6 @@ class TopApp(App[None]):
         self.options = options
         self.ascii = options.ascii or themes.ascii_wanted()
         self.signs = themes.ASCII_SIGNS if self.ascii else themes.SIGNS
-        self.world = World(options.path.resolve(), Ledger(options.path.resolve().parent))
-        self.follower = Follower(self.world.ledger)
         self.preferences = Preferences.load(options.preferences)
         self.rerun_on_edit = False
         self.crash: Exception | None = None
@@ -89,6 +87,22 @@ class TopApp(App[None]):
         self._over_ssh = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
         self._watched: tuple[tuple[Path, ...], int] = ((), 0)
         self._stop_watching: asyncio.Event | None = None
+
+    @cached_property
+    def world(self) -> World:
+        """The model that all panes show."""
+        from odibi.ledger import Ledger  # with all events, half as much again as Textual: after the
+        from odibi_tui.world import World  # first frame
+
+        path = self.options.path.resolve()
+        return World(path, Ledger(path.parent))
+
+    @cached_property
+    def follower(self) -> Follower:
+        """What reads the logs."""
+        from odibi_tui.follow import Follower
+
+        return Follower(self.world.ledger)
 
     # Starting -----------------------------------------------------------------------------------------
 
@@ -163,8 +177,8 @@ class TopApp(App[None]):
             self.follower.look, self.world.followed(), runs=runs or not self.world.loaded
         )
         first = not self.world.loaded
-        change = self.world.accept(news) if news else NOTHING
-        if change.run or first:
+        change = self.world.accept(news) if news else None
+        if first or (change is not None and change.run):
             self._bell.set()  # another run is to be read: at once
         if len(self.world.live_runs()) != ended:
             self._news_of_runs = True
@@ -190,7 +204,7 @@ class TopApp(App[None]):
             self.history_depth = runs
             self.run_worker(self._load_history(), group="history", exclusive=True)
 
-    def changed(self, change: Change) -> None:
+    def changed(self, change: Change | None) -> None:
         """Let all visible panes repaint what changed."""
         if change:
             self.main.on_world(change)
@@ -222,9 +236,7 @@ class TopApp(App[None]):
             self.run_worker(self._listen(folders, step, self._stop_watching), group="bell")
             self.set_timer(2 * _SETTLE, self.look_for_runs)  # what began before the watch did
 
-    async def _listen(
-        self, folders: tuple[Path, ...], step: int, stop: asyncio.Event
-    ) -> None:
+    async def _listen(self, folders: tuple[Path, ...], step: int, stop: asyncio.Event) -> None:
         """Ring when something changes in the folders. Their own changes only, not those below."""
         from watchfiles import awatch  # 40 ms of import: after the first frame
 

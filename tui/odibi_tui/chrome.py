@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from odibi.run_state import RunState
 from odibi.safe_text import safe_line
-from odibi_tui import eta
 from odibi_tui.paint import Line, Span, amount, bar, clip, duration, join, size, width
 from odibi_tui.theme import style_of_status
-from odibi_tui.world import World
 
-__all__ = ["counts", "elapsed", "footer_line", "status_line", "tabs_line"]
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from odibi.run_state import RunState
+    from odibi_tui.world import World
+
+__all__ = ["counts", "elapsed", "footer_line", "opening_lines", "status_line", "tabs_line"]
 
 _COUNTED = ("failed", "warning", "running", "succeeded", "skipped", "queued")
 _COUNT_AS = {"retrying": "running", "reused": "succeeded", "lost": "failed", "cancelled": "skipped"}
@@ -35,6 +38,24 @@ def counts(world: World) -> dict[str, int]:
         status = world.status(key)
         found[_COUNT_AS.get(status, status)] += 1
     return found
+
+
+def opening_lines(project: str, views: Sequence[str], cells: int) -> tuple[Line, Line]:
+    """The status line and the tabs before anything is known."""
+    head: Line = (
+        (" odibi top  ", "accent"),
+        (safe_line(project, 40), "bold"),
+        ("  reading …", "dim"),
+    )
+    tabs: Line = (
+        (" ", "text"),
+        *((f" {n} {_tab(name)} ", "tab") for n, name in enumerate(views, 1)),
+    )
+    return clip(head, cells), clip(tabs, cells)
+
+
+def _tab(view: str) -> str:
+    return "Ask" if view == "query" else view.capitalize()
 
 
 def status_line(world: World, signs: Mapping[str, str], cells: int) -> Line:
@@ -84,6 +105,8 @@ def _fitted(shown: Line, details: Sequence[Line], cells: int) -> Line:
 
 
 def _live_details(world: World, signs: Mapping[str, str]) -> list[Line]:
+    from odibi_tui import eta  # after the first frame
+
     state, now = world.state, world.now()
     done = sum(node.done for node in state.nodes.values())
     share = world.share
@@ -148,7 +171,7 @@ def tabs_line(
     tabs: list[Span] = [(" ", "text")]
     for number, name in enumerate(views, start=1):
         style = "tab.active" if name == view else "tab"
-        tabs.append((f" {number} {'Ask' if name == 'query' else name.capitalize()} ", style))
+        tabs.append((f" {number} {_tab(name)} ", style))
     right: list[Span] = []
     if world.state.nodes:
         for status, count in counts(world).items():

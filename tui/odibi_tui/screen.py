@@ -11,10 +11,9 @@ from textual.screen import Screen
 
 from odibi_tui.actions import ACTIONS, BY_ID, display, method_of
 from odibi_tui.board import ALONE, Board, arrange, size_class
-from odibi_tui.chrome import footer_line, status_line, tabs_line
+from odibi_tui.chrome import footer_line, opening_lines, status_line, tabs_line
 from odibi_tui.lines import InTop
 from odibi_tui.pane import Chrome, Pane
-from odibi_tui.world import ALL, Change
 
 if TYPE_CHECKING:
     from textual import events
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from odibi_tui.player import Player
     from odibi_tui.prompt import Prompt
+    from odibi_tui.world import Change
 
 __all__ = ["PANES", "VIEWS", "MainScreen"]
 
@@ -71,9 +71,14 @@ class MainScreen(InTop, Screen[None]):
         self.zoomed = self.top.preferences.zoomed
         if self.view not in PANES:
             self.view = "graph"
+        project = self.top.options.path.resolve().parent.name
+        first, second = opening_lines(project, VIEWS, self.top.size.width)
+        self.status.show(first)
+        self.tabs.show(second)
         self.call_after_refresh(self._begin)
 
     async def _begin(self) -> None:
+        """The first frame stands: bring in what knows of runs, and show it."""
         await self.arrange_panes()
         self.focus_pane(self.view)
         self.refresh_chrome()
@@ -83,6 +88,8 @@ class MainScreen(InTop, Screen[None]):
 
     async def arrange_panes(self) -> None:
         """Put the panes of the chosen view in their places; those needed first are made now."""
+        from odibi_tui.world import ALL  # after the first frame
+
         size = self.top.size
         self.kind = size_class(size)
         board = self.board.size

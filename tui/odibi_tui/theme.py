@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from rich.style import Style
 
-from odibi.run_state import SYMBOLS
+from odibi.symbols import SYMBOLS
 
 __all__ = ["ASCII_SIGNS", "SIGNS", "ascii_wanted", "style_of_status", "styles"]
 
