@@ -197,3 +197,43 @@ def test_elapsed_time_of_a_lost_run_stops_with_its_last_event(world: World) -> N
 
     lost = replace(state("1", "lost"), started=BEGAN, last_at=BEGAN + timedelta(seconds=5))
     assert elapsed(lost, BEGAN + timedelta(hours=1)) == 5
+
+
+def test_a_run_that_only_tried_sql_is_left_when_it_has_ended(tmp_path: Path) -> None:
+    world = World(tmp_path / "odibi.yaml", Ledger(tmp_path))
+    trial = replace(summary("2", "running"), command=("odibi", "run", "--scratch", "--sql=x.sql"))
+    world.accept(News((summary("1"),)))
+    world.accept(News((trial, summary("1"))))
+    assert world.run_id == "2"
+    world.accept(News((replace(trial, status="failed"), summary("1"))))
+    assert world.run_id == "1"
+
+
+def test_a_trial_that_a_dialog_watches_is_shown_only_when_asked_for(tmp_path: Path) -> None:
+    world = World(tmp_path / "odibi.yaml", Ledger(tmp_path))
+    world.accept(News((summary("1"),)))
+    world.trials |= {"2"}
+    world.accept(News((summary("2", "running"), summary("1"))))
+    assert world.run_id == "1"
+    world.show_run("2")
+    world.accept(News((summary("2"), summary("1"))))
+    assert world.run_id == "2"
+
+
+def test_the_list_of_runs_changes_when_a_run_that_is_not_shown_turns(world: World) -> None:
+    world.accept(News(runs=(summary("2", "running"), summary("1"))))
+    world.show_run("1")
+    assert world.accept(News(states={"2": state("2", "running", node("p.a", "running"))})).runs
+    assert not world.accept(News(states={"2": state("2", "running", node("p.a"))})).runs
+    assert world.accept(News(states={"2": state("2", "lost", node("p.a"))})).runs
+
+
+def test_a_replay_has_a_clock_of_its_own_and_is_left_in_peace(world: World) -> None:
+    world.accept(News(runs=(summary("1"),)))
+    then = BEGAN - timedelta(hours=1)
+    world.show_replay(state("1", "running", node("p.a", "running")), then)
+    assert world.now() == then
+    world.accept(News(runs=(summary("2", "running"), summary("1"))))
+    assert (world.run_id, world.mode) == ("1", "REPLAY")
+    world.show_replay(None)
+    assert world.now() == BEGAN

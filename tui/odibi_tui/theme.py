@@ -132,4 +132,5 @@ def styles(dark: bool, ansi: bool, accent: str, surface: str) -> Mapping[str, St
         "sql.comment": dim + Style(italic=True),
         "sql.function": colour["cancelled"],
     }
-    return named | {f"{name}.at": style + cursor for name, style in named.items()}
+    column = Style(reverse=True) if ansi else Style(bgcolor="#3a4756" if dark else "#cad7e6")
+    return named | {f"{name}.at": style + column for name, style in named.items()}

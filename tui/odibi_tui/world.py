@@ -252,9 +252,13 @@ class World:
     def accept(self, news: News) -> Change:
         """Take in what the follower found."""
         before, shown = self.state, self.run_id
+        turned = any(
+            run_id != shown and self.live.get(run_id, EMPTY).status != state.status
+            for run_id, state in news.states.items()
+        )
         self.live.update(news.states)
         self.damaged.update(news.damaged)
-        runs = news.runs is not None and news.runs != self.runs
+        runs = turned or (news.runs is not None and news.runs != self.runs)
         if news.runs is not None:
             self.runs, self.loaded = news.runs, True
             for gone in self.live.keys() - {run.run_id for run in news.runs}:
@@ -267,8 +271,8 @@ class World:
         """Show the newest run that goes on, unless a person chose another; else the newest."""
         if self.replay is not None and any(run.run_id == self.run_id for run in self.runs):
             return  # whoever watches a replay is left in peace
-        runs = [run.run_id for run in self.runs if run.run_id not in self.trials]
         live = [run_id for run_id in self.live_runs() if run_id not in self.trials]
+        runs = [run.run_id for run in self.runs if run.run_id in live or not self._is_trial(run)]
         if self.run_id in runs and (not self.follow or self.run_id in live or not live):
             if self.follow and not live:
                 self.run_id = runs[0]
@@ -276,6 +280,10 @@ class World:
         newest = live or runs
         self.run_id = newest[0] if newest else None
         self.replay = None
+
+    def _is_trial(self, run: RunSummary) -> bool:
+        """Whether somebody only tried SQL out: no run to come back to once it has ended."""
+        return run.run_id in self.trials or any(word.startswith("--sql") for word in run.command)
 
     def show_run(self, run_id: str, follow: bool | None = None) -> Change:
         """Show a run that a person chose; the newest one goes on being followed."""
