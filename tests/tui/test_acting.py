@@ -171,6 +171,14 @@ async def test_enter_starts_nothing_and_n_goes_back(finished: Path) -> None:
     assert run_ids(finished) == before
 
 
+async def test_before_a_node_is_selected_the_cursor_says_which(finished: Path) -> None:
+    async with top(finished) as pilot:
+        app_of(pilot).main.panes["nodes"].body.move_to(2, by_hand=False)
+        assert app_of(pilot).world.node is None
+        await pilot.press("r")
+        assert set((await plan_of(pilot)).runs) == {"p.b"}
+
+
 async def test_marked_nodes_run_together(finished: Path) -> None:
     before = run_ids(finished)
     async with top(finished, "p.c") as pilot:

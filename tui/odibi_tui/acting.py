@@ -45,6 +45,12 @@ class Actor:
     def world(self) -> World:
         return self.top.world
 
+    @property
+    def node(self) -> str | None:
+        """The selected node; until one is, that under the cursor of the pane with the focus."""
+        at_cursor = getattr(self.top.main.focused_pane, "node_at_cursor", None)
+        return self.world.node or (at_cursor() if at_cursor else None)
+
     # Whether it can be done -------------------------------------------------------------------------
 
     def why_no_run(self) -> str | None:
@@ -77,7 +83,7 @@ class Actor:
     def can_edit_sql(self) -> str | None:
         if reason := self.why_no_run():
             return reason
-        return None if self.world.node else "no node is selected"
+        return None if self.node else "no node is selected"
 
     def can_cancel_node(self) -> str | None:
         if reason := self.can_cancel_run():
@@ -99,13 +105,13 @@ class Actor:
 
     def _shown_node(self) -> NodeState | None:
         state = self._live_shown()
-        return state.nodes.get(self.world.node or "") if state else None
+        return state.nodes.get(self.node or "") if state else None
 
     def _chosen(self) -> tuple[str, ...]:
         """The marked nodes in plan order, else the selected one."""
         if self.world.marked:
             return tuple(key for key in self.world.nodes if key in self.world.marked)
-        return (self.world.node,) if self.world.node else ()
+        return (self.node,) if self.node else ()
 
     def resumable(self) -> str | None:
         """The run that `--resume` would go on with: the latest whole one, if it didn't succeed."""
@@ -145,7 +151,7 @@ class Actor:
         chosen = self._chosen()
         scopes: dict[str, tuple[str, ...]] = {"all": ()}
         if chosen:
-            alone = (self.world.node,) if self.world.node else chosen
+            alone = (self.node,) if self.node else chosen
             scopes |= {"this": alone, "downstream": chosen, "upstream": chosen}
         if self.world.marked:
             scopes["marked"] = chosen
@@ -322,7 +328,7 @@ class Actor:
     async def do_edit_sql(self) -> None:
         from odibi_tui.dialogs.edit_sql import EditSqlDialog  # textual's TextArea: on first use
 
-        key = self.world.node
+        key = self.node
         if key is not None:
             dialog = EditSqlDialog(key, self._settings(), self._drafts.get(key))
             await self.top.push_screen(dialog)

@@ -316,7 +316,12 @@ def _time_lines(time: Duration | None, name: Callable[[str], str], cells: int) -
     if not time.total:
         return _labelled("time", "unknown: none of these nodes has a history", cells, "dim")
     path = " → ".join(name(key) for key in time.path[-4:])
-    text = f"{duration(time.critical)} at best ({path}), {duration(time.total)} of work"
+    alone = len(time.path) == 1 and not time.unknown
+    text = (
+        f"usually {duration(time.total)}"
+        if alone
+        else f"{duration(time.critical)} at best ({path}), {duration(time.total)} of work"
+    )
     if time.unknown:
         text += f"; {time.unknown} without history not counted"
     return _labelled("time", text, cells)

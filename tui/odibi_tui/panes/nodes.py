@@ -50,6 +50,10 @@ class NodesPane(Pane):
         group = f" · by {table.grouping}" if table.grouping != "none" else ""
         return ((("Nodes", "title"),), ((f"{note} · sort {table.sort}{order}{group}", "dim"),))
 
+    def node_at_cursor(self) -> str | None:
+        """The node that keys act on while none is selected."""
+        return None if self.body.cursor is None else self.body.key_at(self.body.cursor)
+
     def do_sort(self) -> None:
         table = self.body
         table.sort = SORTS[(SORTS.index(table.sort) + 1) % len(SORTS)]
