@@ -65,6 +65,7 @@ class MainScreen(InTop, Screen[None]):
     def on_mount(self) -> None:
         self.panes: dict[str, Pane] = {}
         self.prompt: Prompt | None = None
+        self.before_compare = "runs"
         self.player: Player | None = None
         self.scrubber: Chrome | None = None
         self.view = self.top.options.view or self.top.preferences.view
@@ -351,6 +352,28 @@ class MainScreen(InTop, Screen[None]):
         if world.run_id in ids and 0 <= (place := ids.index(world.run_id) + step) < len(ids):
             self.top.changed(world.show_run(ids[place]))
             self.top.ring()
+
+    def can_compare(self) -> str | None:
+        return None if len(self.top.world.runs) > 1 else "there is no other run to compare with"
+
+    async def do_compare(self) -> None:
+        """The first run chosen is A, the second B; a run that failed meets the last good one at once."""
+        world = self.top.world
+        run_id = getattr(self.focused_pane, "run_cursor", None) or world.run_id
+        if run_id is None:
+            return
+        first = world.compare_from
+        if first is None and any(r.run_id == run_id and r.status == "failed" for r in world.runs):
+            first = world.last_good(run_id)
+        if first is None or first == run_id:
+            again = first == run_id
+            self.top.changed(world.set_compare_from(None if again else run_id))
+            told = "nothing is marked to compare" if again else f"A is {run_id}: c on another run"
+            self.notify(told, timeout=3, markup=False)
+            return
+        self.top.changed(world.set_compare((first, run_id)))
+        self.before_compare = self.view
+        await self.show_view("compare")
 
     def do_error_next(self) -> None:
         self._step_error(1)

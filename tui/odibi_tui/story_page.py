@@ -109,13 +109,14 @@ def heading(text: str, note: str = "") -> Line:
 
 
 def fine(seconds: float | None) -> str:
-    """Seconds with three digits where they are few: `22 µs`, `1.99 ms`, `0.25 s`, `1:09`."""
+    """Seconds with three digits where they are few: `22 µs`, `1.99 ms`, `250 ms`, `1:09`."""
     if seconds is None:
         return "—"
     for limit, unit, scale in ((1e-3, "µs", 1e6), (1.0, "ms", 1e3), (10.0, "s", 1.0)):
         if seconds < limit:
             value = seconds * scale
-            return f"{value:.0f} {unit}" if value >= 100 or unit == "µs" else f"{value:.2f} {unit}"
+            digits = 0 if value >= 100 or unit == "µs" else 1 if value >= 10 else 2
+            return f"{value:.{digits}f} {unit}"
     return duration(seconds)
 
 

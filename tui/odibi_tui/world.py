@@ -96,7 +96,8 @@ class World:
     day that a replay has come to.
     `planned` are nodes that a rerun being considered would run. `trials` are runs that a dialog watches
     by itself: they are not followed. `cancelling` is the latest request to stop something. `starting`
-    is a run whose process was started here and that has no records yet.
+    is a run whose process was started here and that has no records yet. `compare` are the ids of the runs A
+    and B that are compared, `compare_from` is A while B isn't chosen yet.
     """
 
     path: Path
@@ -118,6 +119,8 @@ class World:
     trials: frozenset[str] = frozenset()
     cancelling: Cancelling | None = None
     starting: str | None = None
+    compare: tuple[str, str] | None = None
+    compare_from: str | None = None
     filter: str = ""
     cells: Mapping[str, Sequence[NodeCell]] = field(default_factory=dict)
     past: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -330,6 +333,22 @@ class World:
             return NOTHING
         self.planned = frozenset(keys)
         return Change(selection=True)
+
+    def set_compare(self, runs: tuple[str, str] | None) -> Change:
+        """Compare two runs; None ends it."""
+        self.compare, self.compare_from = runs, None
+        return Change(runs=True)
+
+    def set_compare_from(self, run_id: str | None) -> Change:
+        """Keep a run until another is chosen to compare it with."""
+        self.compare_from = run_id
+        return Change(runs=True)
+
+    def last_good(self, run_id: str) -> str | None:
+        """The latest whole run before this one that succeeded."""
+        ids = [run.run_id for run in self.runs]
+        before = self.runs[ids.index(run_id) + 1 :] if run_id in ids else ()
+        return next((run.run_id for run in before if run.whole and run.status == "succeeded"), None)
 
     def set_filter(self, text: str) -> Change:
         """Filter nodes everywhere."""

@@ -107,7 +107,6 @@ class StoryPane(Pane):
 
     heading = "Story"
     footer = (
-        "pane.next",
         "open",
         "copy",
         "rerun.node",
@@ -200,7 +199,7 @@ class StoryPane(Pane):
         here = ids.index(world.run_id) if world.run_id in ids else -1
         past = [one for one in world.runs[here + 1 : here + 21] if one.whole]
         names = {key: world.name(key) for key in world.nodes}
-        return run.page(world.state, past, world.critical, names, look, world.now())
+        return run.page(world.state, past, world.critical, names, look, world.clock())
 
     def _node_page(self, key: str, look: Look) -> Page:
         world = self.world
@@ -210,7 +209,7 @@ class StoryPane(Pane):
         names = {other: world.name(other) for other in world.nodes}
         usual = eta.usual(world.past, key, world.node_state(key))
         self.facts = facts = tell(
-            world.state, key, world.now(), behind or Background(), names, usual
+            world.state, key, world.clock(), behind or Background(), names, usual
         )
         filled = [section for section in SECTIONS if has_content(section, facts)]
         self.tabs.show(tabs_of(self.section, filled, self.size.width))
@@ -233,6 +232,8 @@ class StoryPane(Pane):
             style = style_of_status(world.status(self.key))
             left.append((f"  {self.top.sign(world.status(self.key))} {safe_line(said)}", style))
         note = f"try {node.attempt}" if node.attempt > 1 else ""
+        if self.has_focus_within and self.size.width >= 60:
+            note = f"{note} · tab section" if note else "tab section"
         if self.size.height <= 3:
             note = f"{self.section} {note}".strip()
         return tuple(left), (((note, "dim"),) if note else ())

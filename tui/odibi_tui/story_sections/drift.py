@@ -8,9 +8,9 @@ from typing import Any
 
 from odibi.run_state import NodeState
 from odibi.safe_text import safe, safe_line
-from odibi_tui.paint import Line, amount, bar, clock, duration, fit, percent
+from odibi_tui.paint import Line, amount, bar, clock, fit, percent
 from odibi_tui.story_facts import Facts, steps
-from odibi_tui.story_page import Cell, Look, Page, PageWriter, grid, heading
+from odibi_tui.story_page import Cell, Look, Page, PageWriter, fine, grid, heading
 from odibi_tui.story_sections.summary import changes_since_good
 
 __all__ = ["nulls_changed", "page", "text_diff"]
@@ -51,7 +51,7 @@ def _this(facts: Facts, look: Look) -> list[Cell]:
         ((amount(rows), "bold"),),
         _bar(rows, most, look),
         ((percent(history[0].rows_out, rows), "text"),),
-        ((duration(facts.seconds), "bold"),),
+        ((fine(facts.seconds), "bold"),),
         _bar(facts.seconds, longest, look),
         _columns(node.schema_out, history[0].schema),
     ]
@@ -67,7 +67,7 @@ def _past(facts: Facts, look: Look) -> Iterator[list[Cell]]:
             ((amount(one.rows_out), "text"),),
             _bar(one.rows_out, most, look),
             ((percent(before.rows_out, one.rows_out) if before else "", "dim"),),
-            ((duration(one.seconds), "text"),),
+            ((fine(one.seconds), "text"),),
             _bar(one.seconds, longest, look),
             _columns(one.schema, before.schema if before else one.schema),
         ]

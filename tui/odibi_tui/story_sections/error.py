@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from odibi.events import ErrorInfo
 from odibi.safe_text import safe, safe_line
-from odibi_tui.paint import clock, duration
+from odibi_tui.paint import amount, clock, duration
 from odibi_tui.sql_text import sql_lines
 from odibi_tui.story_facts import Facts
-from odibi_tui.story_page import Look, Page, PageWriter, fact, heading, prose
+from odibi_tui.story_page import Look, Page, PageWriter, data_table, fact, heading, prose
 from odibi_tui.story_sections.summary import place_of
 
 __all__ = ["error_text", "page"]
@@ -25,6 +25,7 @@ def page(facts: Facts, look: Look) -> Page:
         out.add(prose("why", node.reason or "the process is gone", look.cells, "failed"))
     else:
         out.add([((" No error.", "dim"),)])
+    _failing_rows(out, facts)
     for retry in node.retries:
         out.gap()
         note = f"the next began after {duration(retry.delay)}"
@@ -34,9 +35,20 @@ def page(facts: Facts, look: Look) -> Page:
     return out.page()
 
 
+def _failing_rows(out: PageWriter, facts: Facts) -> None:
+    """The rows that broke the first check that failed."""
+    check = next((one for one in facts.node.checks if one.sample and not one.passed), None)
+    if check is None or not facts.failed:
+        return
+    head, lines = data_table(check.sample_columns, check.sample)
+    shown = f"{len(check.sample)} of {amount(check.failed_rows)}"
+    out.gap()
+    out.add([heading("failing rows", shown), head, *lines], ("section", "Checks"))
+
+
 def _error(out: PageWriter, error: ErrorInfo, facts: Facts, look: Look) -> None:
     out.add([fact("kind", (safe_line(error.kind), "failed"))])
-    out.add(prose("message", error.message, look.cells, "text"))
+    out.add(prose("why", error.message, look.cells, "text"))
     if error.hint:
         out.add(prose("hint", error.hint, look.cells, "ok"))
     if error.file:

@@ -19,6 +19,8 @@ def page(facts: Facts, look: Look) -> Page:
     """A row a column of the result."""
     profile = facts.node.profile
     if profile is None:
+        if facts.failed:
+            return Page((((" Not profiled: it has no result.", "dim"),),))
         said = " Not profiled: runs with `--profile off`, and views, aren't."
         return Page((((said if facts.node.done else " Not profiled yet.", "dim"),),))
     counts = facts.node.counts

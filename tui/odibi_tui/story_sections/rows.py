@@ -9,11 +9,12 @@ from odibi.events import RowsCounted
 from odibi.safe_text import safe_line
 from odibi_tui.paint import Line, Span, amount, bar, fit, percent, sparkline
 from odibi_tui.story_facts import Facts
-from odibi_tui.story_page import Look, Page, PageWriter, fact, heading
+from odibi_tui.story_page import Look, Page, PageWriter, fact, heading, prose
 
 __all__ = ["Step", "page", "waterfall"]
 
 _NAME, _COUNT = 13, 11
+_RESHAPED = "joins, groups"  # of nodes that change the number of rows themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def waterfall(c: RowsCounted) -> list[Step]:
     if c.changes_cardinality and left is not None and c.rows_out is not None:
         made = c.rows_out + sum(count for _, count, _ in losses)
         if made != left:
-            steps.append(Step("joins, groups", made - left, made, True, "dim"))
+            steps.append(Step(_RESHAPED, made - left, made, True, "dim"))
             left = made
     for name, count, style in losses:
         if count:
@@ -66,9 +67,9 @@ def page(facts: Facts, look: Look) -> Page:
     """The waterfall, the reasons why rows were set aside, and the counts of runs before."""
     out, counts = PageWriter(), facts.node.counts
     if counts is None:
-        done = facts.node.rows_done
-        said = f" {amount(done)} rows so far." if done else " Rows aren't counted yet."
-        return Page((((said if facts.part else " Nothing was counted.", "dim"),),))
+        _uncounted(out, facts)
+        _past(out, facts, look)
+        return out.page()
     steps = waterfall(counts)
     most = max((max(step.count or 0, step.left or 0) for step in steps), default=0)
     room = max(min(look.cells - _NAME - _COUNT - 12, 60), 8)
@@ -80,10 +81,21 @@ def page(facts: Facts, look: Look) -> Page:
     return out.page()
 
 
+def _uncounted(out: PageWriter, facts: Facts) -> None:
+    """What the stages say of the rows, where nothing was counted (yet)."""
+    node = facts.node
+    known = [stage for stage in node.stages if stage.rows is not None]
+    out.add([((" The rows weren't counted." if node.done else " Not counted yet.", "dim"),)])
+    if node.rows_done:
+        out.add([fact("so far", (f"{amount(node.rows_done)} rows", "text"))])
+    for stage in known:
+        out.add([fact(safe_line(stage.stage, 7), (f"{amount(stage.rows)} rows after it", "text"))])
+
+
 def _step_line(step: Step, most: int, room: int, look: Look) -> Line:
     sign = ""
     if step.change and step.count is not None:
-        sign = "+" if step.name.startswith("joins") and step.count > 0 else "-"
+        sign = "+" if step.name == _RESHAPED and step.count > 0 else "-"
     count = amount(abs(step.count)) if step.count is not None else "?"
     style = step.style if step.change or step.name == "out" else "text"
     return (
@@ -105,7 +117,7 @@ def _drawn(step: Step, most: int, room: int, look: Look) -> Iterator[Span]:
         yield (fit(full, room), step.style if step.name == "out" else "running")
         return
     low, high = step.left, step.left + abs(step.count or 0)
-    if step.name.startswith("joins") and (step.count or 0) > 0:
+    if step.name == _RESHAPED and (step.count or 0) > 0:
         low, high = step.left - (step.count or 0), step.left
     start = min(int(low / most * room), room - 1)
     cells = max(min(round(high / most * room), room) - start, 1)
@@ -127,16 +139,17 @@ def _balance(facts: Facts, look: Look) -> list[Line]:
     if rows is None:
         return []
     if rows.balanced is None:
-        return [fact("sum", (rows.balance, "dim"))]
+        return prose("sum", rows.balance, look.cells, "dim")
     sign = look.sign("succeeded" if rows.balanced else "failed")
-    style = "ok" if rows.balanced else "failed"
-    return [fact("sum", (f"{sign} ", style), (rows.balance, "dim"))]
+    style = "dim" if rows.balanced else "failed"
+    return prose("sum", f"{sign} {rows.balance}", look.cells, style)
 
 
 def _reasons(out: PageWriter, facts: Facts, look: Look) -> None:
     for aside in facts.node.quarantines:
         out.gap()
-        title = f"{amount(aside.rows)} {aside.kind} rows set aside"
+        why = "unreadable" if aside.kind == "unreadable" else "validation"
+        title = f"{amount(aside.rows)} set aside: {why}"
         out.add([heading(title, safe_line(aside.path))])
         most = max(aside.reasons.values(), default=1) or 1
         for reason, count in sorted(aside.reasons.items(), key=lambda one: -one[1]):
@@ -154,14 +167,15 @@ def _reasons(out: PageWriter, facts: Facts, look: Look) -> None:
 
 def _past(out: PageWriter, facts: Facts, look: Look) -> None:
     history, counts = facts.behind.history, facts.node.counts
-    if not history or counts is None:
+    rows = counts.rows_out if counts else None
+    if not history:
         return
     past = [one.rows_out for one in reversed(history)]
     known = [count for count in past if count is not None]
     if not known:
         return
     out.gap()
-    change = percent(history[0].rows_out, counts.rows_out)
+    change = percent(history[0].rows_out, rows)
     usual = sum(known) / len(known)
     out.add(
         [
@@ -170,7 +184,7 @@ def _past(out: PageWriter, facts: Facts, look: Look) -> None:
                 (f"{amount(history[0].rows_out)} rows", "text"),
                 (f"  {change}" if change else "", "text"),
                 (f"  mean of {len(known)} runs {amount(usual)}", "dim"),
-                (f"  {sparkline([*past, counts.rows_out], 20, look.ascii)}", "dim"),
+                (f"  {sparkline([*past, rows], 20, look.ascii)}", "dim"),
             )
         ],
         ("section", "Drift"),

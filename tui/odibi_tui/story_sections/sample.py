@@ -12,7 +12,13 @@ def page(facts: Facts, _look: Look) -> Page:
     """The sampled rows as a table."""
     profile = facts.node.profile
     if profile is None or not profile.sample_columns:
-        said = " No sample was kept." if facts.node.done else " No rows yet."
+        said = (
+            " No sample: it has no result."
+            if facts.failed
+            else " No sample was kept."
+            if facts.node.done
+            else " No rows yet."
+        )
         return Page((((said, "dim"),),))
     head, lines = data_table(profile.sample_columns, profile.sample)
     return Page(

@@ -48,7 +48,7 @@ def page(facts: Facts, _look: Look) -> Page:
         for name, (old, new) in [*known.items(), *((name, ("", "")) for name in gone)]
     ]
     titles = ["", "COLUMN", "IN", "OUT", "LAST GOOD RUN"]
-    if before is None:
+    if before is None or goes is None:
         titles, rows = titles[:4], [row[:4] for row in rows]
     if came is None:
         titles, rows = [*titles[:2], *titles[3:]], [[*row[:2], *row[3:]] for row in rows]

@@ -60,31 +60,28 @@ def _stages(out: PageWriter, facts: Facts, look: Look) -> None:
     room = max(min(look.cells - 38, 60), 8)
     start = 0.0
     for stage in node.stages:
-        drawn = _bar(start, stage.seconds, total, room, look)
-        share = f"{stage.seconds / total:4.0%}" if total else ""
-        out.add(
-            [
-                (
-                    (f" {fit(safe_line(stage.stage), 10)} ", "text"),
-                    (fit(fine(stage.seconds), 8, right=True) + " ", "text"),
-                    (share + " ", "dim"),
-                    (drawn, "running"),
-                    (f" {amount(stage.rows)} rows" if stage.rows is not None else "", "dim"),
-                )
-            ]
-        )
+        line = _stage(stage.stage, stage.seconds, start, total, room, look, "running")
+        rows = f" {amount(stage.rows)} rows" if stage.rows is not None else ""
+        out.add([(*line, (rows, "dim"))])
         start += stage.seconds
+    rest = max((facts.seconds or 0.0) - start, 0.0)
     if node.stage is not None:
-        goes_on = max((facts.seconds or 0.0) - start, 0.0)
-        out.add(
-            [
-                (
-                    (f" {fit(safe_line(node.stage), 10)} ", "running"),
-                    (fit(fine(goes_on), 8, right=True) + "      ", "running"),
-                    (_bar(start, goes_on, total, room, look), "running"),
-                )
-            ]
-        )
+        out.add([_stage(node.stage, rest, start, total, room, look, "ok")])
+    elif node.done and rest > total / 50:
+        said, style = ("failed in", "failed") if facts.failed else ("other", "dim")
+        out.add([_stage(said, rest, start, total, room, look, style)])
+
+
+def _stage(
+    name: str, seconds: float, start: float, total: float, room: int, look: Look, style: str
+) -> Line:
+    share = f"{seconds / total:4.0%}" if total else ""
+    return (
+        (f" {fit(safe_line(name), 10)} ", "text"),
+        (fit(fine(seconds), 8, right=True) + " ", "text"),
+        (share + " ", "dim"),
+        (_bar(start, seconds, total, room, look), style),
+    )
 
 
 def _bar(start: float, seconds: float, total: float, room: int, look: Look) -> str:
