@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.command import Provider
     from textual.screen import Screen
+    from textual.timer import Timer
 
     from odibi_tui.follow import Follower, News
     from odibi_tui.pane import Pane
@@ -85,6 +86,7 @@ class TopApp(App[None]):
         self._news_of_runs = True
         self._runs_read = time.monotonic()
         self._over_ssh = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
+        self._clock: Timer | None = None
         self._watched: tuple[tuple[Path, ...], int] = ((), 0)
         self._stop_watching: asyncio.Event | None = None
 
@@ -186,6 +188,7 @@ class TopApp(App[None]):
         if news.runs is not None:
             await self._load_history()
         self._watch_folders()
+        self._wind_clock()
 
     def _runs_due(self) -> bool:
         """Without a bell (network file systems) the list of runs is read now and then."""
@@ -218,6 +221,23 @@ class TopApp(App[None]):
         self.changed(self.world.set_project(project))
         if project.problems and not before.problems:
             self.notify(project.problems[0], title="odibi.yaml", severity="error", markup=False)
+
+    # The clock ------------------------------------------------------------------------------------------
+
+    def _wind_clock(self) -> None:
+        """Elapsed times and estimates go on by themselves while the shown run does, and only then."""
+        world = self.world
+        going = world.mode in ("FOLLOW", "LIVE")
+        if going and self._clock is None:
+            self._clock = self.set_interval(4.0 if self._over_ssh else 1.0, self._tick)
+        elif not going and self._clock is not None:
+            self._clock.stop()
+            self._clock = None
+
+    def _tick(self) -> None:
+        from odibi_tui.world import Change
+
+        self.changed(Change(time=True))
 
     # Bells ----------------------------------------------------------------------------------------------
 

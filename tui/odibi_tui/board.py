@@ -24,7 +24,10 @@ def size_class(size: Size) -> str:
 
 
 def arrange(kind: str, size: Size, view: str, zoomed: bool) -> Mapping[str, Region]:
-    """The place of each visible pane on a board of `size`, for the chosen `view`."""
+    """The place of each visible pane on a board of `size`, for the chosen `view`.
+
+    Panes side by side have an empty column between them.
+    """
     width, height = size
     whole = {view: Region(0, 0, width, height)}
     if kind == "tiny" or zoomed or view in ALONE:
@@ -48,7 +51,7 @@ def _medium(width: int, height: int) -> dict[str, Region]:
     return {
         "graph": Region(0, 0, width, graph),
         "nodes": Region(0, graph, left, middle),
-        "story": Region(left, graph, width - left, middle),
+        "story": Region(left + 1, graph, width - left - 1, middle),
         "runs": Region(0, graph + middle, width, runs),
         "logs": Region(0, graph + middle + runs, width, logs),
     }
@@ -60,10 +63,10 @@ def _wide(width: int, height: int) -> dict[str, Region]:
     middle = height - logs - runs - graph
     left, right = width * 11 // 20, width * 3 // 10
     return {
-        "graph": Region(0, 0, width - right, graph),
+        "graph": Region(0, 0, width - right - 1, graph),
         "gantt": Region(width - right, 0, right, graph),
         "nodes": Region(0, graph, left, middle),
-        "story": Region(left, graph, width - left, middle + runs),
+        "story": Region(left + 1, graph, width - left - 1, middle + runs),
         "runs": Region(0, graph + middle, left, runs),
         "logs": Region(0, graph + middle + runs, width, logs),
     }
