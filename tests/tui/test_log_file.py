@@ -19,7 +19,7 @@ BEGAN = datetime(2026, 11, 22, 23, tzinfo=UTC)
 FAULT = ev.ErrorInfo("ValidationError", "amount >= 0", "look\nthere", "odibi.yaml", 7)
 KEYS = ("p.a", "p.b", "p.größe")
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=40) | st.sampled_from(
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
     ('say "level":"ERROR"', '","node":"p.a"', "tab\tand\nline", 'x","type":"log_line","data":{')
 )
 nodes = st.sampled_from(KEYS)

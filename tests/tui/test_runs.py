@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.pilot import Pilot
 
+from odibi.events import PlannedNode
 from odibi.history import NodeCell, RunSummary
+from odibi.run_state import NodeState
 from odibi_tui.app import Options, TopApp
 from odibi_tui.heat import (
     Fact,
@@ -26,6 +28,8 @@ from odibi_tui.heat import (
     heat,
     merged,
     note,
+    of_pipelines,
+    past_of_pipelines,
     worst,
 )
 from odibi_tui.paint import plain, width
@@ -197,6 +201,16 @@ def test_a_success_with_something_to_look_at_is_a_warning() -> None:
     assert fact_of_cell(cell) == Fact("succeeded", 1.0, 5, "h")
     looks = ("quarantined", "checks_failed", "warnings", "unreadable")
     assert {fact_of_cell(replace(cell, **{name: 1})).status for name in looks} == {"warning"}  # type: ignore[arg-type]
+
+
+def test_pipelines_tell_the_worst_of_their_nodes() -> None:
+    cell = NodeCell("r1", "p.a", "run", "succeeded", True, NOON, 1.0, 5, 0, 0, 0, "h", None)
+    cells = [cell, replace(cell, node="p.b", warnings=1), replace(cell, node="q.a")]
+    past = past_of_pipelines([*cells, replace(cell, run_id="r0", status="failed")])
+    assert past == {"r1": {"p": "warning", "q": "succeeded"}, "r0": {"p": "failed"}}
+    nodes = [NodeState(key, PlannedNode(key, "run", "")) for key in ("p.a", "p.b", "q.a")]
+    now = of_pipelines([replace(nodes[0], status="running"), *nodes[1:]])
+    assert now == {"p": "running", "q": "queued"}
 
 
 @given(st.lists(st.tuples(st.sampled_from("✓✗"), st.sampled_from(("ok", "failed")))))

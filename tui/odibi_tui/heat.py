@@ -29,6 +29,8 @@ __all__ = [
     "known_before",
     "merged",
     "note",
+    "of_pipelines",
+    "past_of_pipelines",
     "worst",
 ]
 
@@ -52,6 +54,7 @@ _ORDER = (
     "reused",
     "skipped",
 )
+_RANK = {status: rank for rank, status in enumerate(_ORDER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +69,25 @@ class Fact:
 
 def fact_of_cell(cell: NodeCell) -> Fact:
     """From the index of runs."""
-    look = cell.checks_failed or cell.warnings or cell.quarantined or cell.unreadable
-    status = "warning" if cell.status == "succeeded" and look else cell.status
-    return Fact(status, cell.seconds, cell.rows_out, cell.schema_hash)
+    return Fact(_status_of_cell(cell), cell.seconds, cell.rows_out, cell.schema_hash)
 
 
 def fact_of_node(node: NodeState) -> Fact:
     """From a run that is being followed."""
-    failed = any(not check.passed for check in node.checks)
-    look = failed or node.warnings or node.quarantines
-    status = "warning" if node.status == "succeeded" and look else node.status
     rows = node.counts.rows_out if node.counts else None
-    return Fact(status, node.seconds, rows, schema_hash(node.schema_out))
+    return Fact(_status_of_node(node), node.seconds, rows, schema_hash(node.schema_out))
+
+
+def _status_of_cell(cell: NodeCell) -> str:
+    look = cell.checks_failed or cell.warnings or cell.quarantined or cell.unreadable
+    return "warning" if cell.status == "succeeded" and look else cell.status
+
+
+def _status_of_node(node: NodeState) -> str:
+    if node.status != "succeeded":
+        return node.status
+    failed = any(not check.passed for check in node.checks)
+    return "warning" if failed or node.warnings or node.quarantines else node.status
 
 
 # Which runs ------------------------------------------------------------------------------------------
@@ -174,7 +184,28 @@ def bars(seconds: Sequence[float | None], height: int, ascii_only: bool = False)
 
 def worst(statuses: Iterable[str]) -> str | None:
     """The status that says most about several nodes; None without any."""
-    return min(statuses, key=lambda s: _ORDER.index(s) if s in _ORDER else 99, default=None)
+    return min(statuses, key=lambda status: _RANK.get(status, len(_RANK)), default=None)
+
+
+def of_pipelines(nodes: Iterable[NodeState]) -> dict[str, str]:
+    """For each pipeline of a run that is followed the worst status among its nodes."""
+    return _worst_by((node.pipeline, _status_of_node(node)) for node in nodes)
+
+
+def past_of_pipelines(cells: Iterable[NodeCell]) -> dict[str, dict[str, str]]:
+    """The same for each run of the index, by its id."""
+    runs: dict[str, list[tuple[str, str]]] = {}
+    for cell in cells:
+        told = cell.node.rpartition(".")[0], _status_of_cell(cell)
+        runs.setdefault(cell.run_id, []).append(told)
+    return {run_id: _worst_by(told) for run_id, told in runs.items()}
+
+
+def _worst_by(told: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
+    for pipeline, status in told:
+        found.setdefault(pipeline, set()).add(status)
+    return {pipeline: worst(statuses) or "" for pipeline, statuses in found.items()}
 
 
 # Cells -----------------------------------------------------------------------------------------------

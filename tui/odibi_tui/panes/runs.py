@@ -156,6 +156,8 @@ class RunsPane(Pane):
         self.start = 0
         self._shown: str | None = None
         self._facts: tuple[Sequence[RunSummary], Facts] | None = None
+        self._past: tuple[object, Mapping[str, Mapping[str, str]]] | None = None
+        self._now: dict[str, tuple[RunState, Mapping[str, str]]] = {}
 
     def compose(self) -> ComposeResult:
         self.rule = Chrome(classes="rule")
@@ -305,9 +307,9 @@ class RunsPane(Pane):
         states = [(signs.get(status, "?"), style_of_status(status)) for status in statuses]
         lines.append(self._row(grid, "state", states))
         if shape.pipelines:
-            lines += [
-                self._row(grid, name, self._of_pipeline(grid, name)) for name in self.pipelines()
-            ]
+            told = [self._pipelines_in(run) for run in grid.runs]
+            for name in self.pipelines():
+                lines.append(self._row(grid, name, self._of_pipeline(told, name)))
         if shape.marker:
             lines.append(self._marker(grid, cells))
         if shape.facts:
@@ -341,13 +343,23 @@ class RunsPane(Pane):
         ]
         return heat.merged(marked, grid.pitch, grid.pitch * len(grid.runs))
 
-    def _of_pipeline(self, grid: Grid, name: str) -> list[Span]:
+    def _of_pipeline(self, told: Sequence[Mapping[str, str]], name: str) -> list[Span]:
         """The worst state of a pipeline's nodes in each run."""
-        keys = [key for key in self.world.nodes if key.rpartition(".")[0] == name]
-        facts = [self.facts_of(key, grid.runs) for key in keys]
-        found = [heat.worst(f.status for f in column if f) for column in zip(*facts, strict=True)]
-        signs = self.top.signs
+        found, signs = [told_of.get(name) for told_of in told], self.top.signs
         return [(signs.get(s, "?"), style_of_status(s)) if s else (" ", "text") for s in found]
+
+    def _pipelines_in(self, run: RunSummary) -> Mapping[str, str]:
+        """Each pipeline's worst state in a run. What is known of a run at rest is kept."""
+        cells, state = self.world.cells, self.state_of(run)
+        if self._past is None or self._past[0] is not cells:
+            past = heat.past_of_pipelines(cell for row in cells.values() for cell in row)
+            self._past = cells, past
+        if state is None:
+            return self._past[1].get(run.run_id, {})
+        known = self._now.get(run.run_id)
+        if known is None or known[0] is not state:
+            known = self._now[run.run_id] = state, heat.of_pipelines(state.nodes.values())
+        return known[1]
 
     def _marker(self, grid: Grid, cells: int) -> Line:
         run, column = self.cursor_run, grid.column(self.run_cursor)
