@@ -199,7 +199,7 @@ class StoryPane(Pane):
         here = ids.index(world.run_id) if world.run_id in ids else -1
         past = [one for one in world.runs[here + 1 : here + 21] if one.whole]
         names = {key: world.name(key) for key in world.nodes}
-        return run.page(world.state, past, world.critical, names, look, world.clock())
+        return run.page(world.state, past, world.critical, names, look, world.now())
 
     def _node_page(self, key: str, look: Look) -> Page:
         world = self.world
@@ -209,7 +209,7 @@ class StoryPane(Pane):
         names = {other: world.name(other) for other in world.nodes}
         usual = eta.usual(world.past, key, world.node_state(key))
         self.facts = facts = tell(
-            world.state, key, world.clock(), behind or Background(), names, usual
+            world.state, key, world.now(), behind or Background(), names, usual
         )
         filled = [section for section in SECTIONS if has_content(section, facts)]
         self.tabs.show(tabs_of(self.section, filled, self.size.width))

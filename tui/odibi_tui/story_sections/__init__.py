@@ -24,9 +24,13 @@ SECTIONS = {
 }
 """Titles in the order of their tabs, with the modules here, which are imported when first shown."""
 
+_KNOWN_WITHOUT_RUN = ("Summary", "Config", "Drift")
+
 
 def page_of(section: str, facts: Facts, look: Look) -> Page:
     """The page of a section."""
+    if not facts.part and section not in _KNOWN_WITHOUT_RUN:
+        return Page((((" This run knows nothing of it: see Summary.", "dim"),),))
     module = importlib.import_module(f"odibi_tui.story_sections.{SECTIONS[section]}")
     page: Page = module.page(facts, look)
     return page

@@ -35,15 +35,15 @@ def page(facts: Facts, look: Look) -> Page:
 def _row(column: Mapping[str, Any], rows: int | None, full: bool, look: Look) -> list[Cell]:
     nulls, distinct = column.get("nulls"), column.get("distinct")
     share = f"{nulls / rows:.0%}" if nulls and rows else ""
-    about = "" if full else "~"
+    about, edge = "" if full else "~", 19 if look.cells >= 110 else 12
     return [
         ((_short(column.get("name"), 28), "text"),),
         ((_short(column.get("type"), 20), "dim"),),
         ((amount(nulls), "warning" if nulls else "dim"),),
         ((share, "warning"),),
         ((f"{about}{amount(distinct)}" if distinct is not None else "—", "text"),),
-        ((_short(column.get("minimum"), 19), "text"),),
-        ((_short(column.get("maximum"), 19), "text"),),
+        ((_short(column.get("minimum"), edge), "text"),),
+        ((_short(column.get("maximum"), edge), "text"),),
         _values(column, look),
     ]
 

@@ -40,7 +40,7 @@ def page(
         chain = " → ".join(names.get(key, key) for key in path)
         out.add(prose("path", chain, look.cells, "dim", most=2), ("node", path[-1]))
     for text in run.warnings[:5]:
-        out.add([fact("warning", (safe_line(text), "warning"))])
+        out.add([fact("warns", (safe_line(text), "warning"))])
     _attention(out, run, names, look)
     _slowest(out, run, names, look)
     return out.page()
@@ -70,9 +70,9 @@ def _facts(run: RunState, past: Sequence[RunSummary], look: Look, now: datetime)
         how += f", env {safe_line(plan.env)}" if plan.env else ""
         how += f", git {safe_line(plan.git_sha)[:10]}" if plan.git_sha else ""
         lines.append(fact("engine", (how, "text")))
-        lines.append(fact("command", (safe_line(" ".join(plan.command)), "dim")))
+        lines.append(fact("called", (safe_line(" ".join(plan.command)), "dim")))
         if plan.resume_of:
-            lines.append(fact("resumes", (safe_line(plan.resume_of), "text")))
+            lines.append(fact("after", (safe_line(plan.resume_of), "text")))
     return lines
 
 
@@ -107,12 +107,17 @@ def _odd(node: NodeState) -> str:
     if node.status in ("failed", "lost", "cancelled"):
         parts.append(safe_line(node.error.message if node.error else node.reason))
     broken = sum(not check.passed for check in node.checks)
-    parts += [f"{broken} checks broken"] if broken else []
+    parts += [_many(broken, "check") + " broken"] if broken else []
     aside = sum(one.rows for one in node.quarantines)
-    parts += [f"{amount(aside)} rows set aside"] if aside else []
+    parts += [_many(aside, "row") + " set aside"] if aside else []
     parts += [f"try {node.attempt}"] if node.attempt > 1 else []
-    parts += [f"{len(node.warnings)} warnings"] if node.warnings else []
+    parts += [_many(len(node.warnings), "warning")] if node.warnings else []
     return " · ".join(parts)
+
+
+def _many(count: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{amount(count)} {what}" + ("" if count == 1 else "s")
 
 
 def _slowest(out: PageWriter, run: RunState, names: Mapping[str, str], look: Look) -> None:

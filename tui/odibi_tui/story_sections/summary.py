@@ -136,7 +136,7 @@ def _figures(out: PageWriter, facts: Facts, look: Look) -> None:
         if facts.behind.history:
             last = facts.behind.history[0]
             said = f"{amount(last.rows_out)} rows in {fine(last.seconds)}  {clock(last.finished, date=True)}"
-            out.add([fact("last ok", (said, "text"))], ("section", "Drift"))
+            out.add([fact("before", (said, "text"))], ("section", "Drift"))
         return
     out.add([_rows_line(facts, look)], ("section", "Rows"))
     if aside := _aside(node):
