@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from odibi.safe_text import safe
 from odibi_tui.paint import Line, Span
@@ -33,14 +34,15 @@ _TOKEN = re.compile(
 _STYLES = {"comment": "sql.comment", "string": "sql.string", "number": "sql.number"}
 
 
-def sql_lines(sql: str) -> list[Line]:
+@lru_cache(maxsize=64)  # a page is made anew with every event of its node
+def sql_lines(sql: str) -> tuple[Line, ...]:
     """The statement line by line; its text is as written, without control characters."""
     lines: list[list[Span]] = [[]]
     for text, style in _spans(safe(sql).expandtabs(4).strip("\n")):
         first, *others = text.split("\n")
         lines[-1].append((first, style))
         lines += [[(other, style)] for other in others]
-    return [tuple(span for span in line if span[0]) for line in lines]
+    return tuple(tuple(span for span in line if span[0]) for line in lines)
 
 
 def _spans(sql: str) -> Iterator[Span]:

@@ -105,9 +105,17 @@ def tell(
 
 
 def background(
-    ledger: Ledger, run: RunState, key: str, place: tuple[Path, int] | None, root: Path
+    ledger: Ledger,
+    run: RunState,
+    key: str,
+    place: tuple[Path, int] | None,
+    root: Path,
+    known: Mapping[str, RunState] | None = None,
 ) -> Background:
-    """Read what is on disk about a node. Blocks; what can't be read is left out."""
+    """Read what is on disk about a node. Blocks; what can't be read is left out.
+
+    `known` are finished runs by id that were read before: their logs aren't read again.
+    """
     began = run.started or run.planned
     try:
         found = ledger.node_history(key, 3 * _PAST)
@@ -118,8 +126,8 @@ def background(
         for one in found
         if one.run_id != run.run_id and (began is None or one.began is None or one.began < began)
     ][:_PAST]
-    good = None
-    if before:
+    good = (known or {}).get(before[0].run_id) if before else None
+    if before and good is None:
         try:
             good = ledger.state(before[0].run_id)
         except OdibiError:  # pruned, or damaged: the index still knows its counts

@@ -245,7 +245,10 @@ class StoryPane(Pane):
         await asyncio.sleep(0.05)  # a cursor that hurries over nodes reads nothing
         world = self.world
         state, place = world.state, world.project.places.get(key)
-        found = await asyncio.to_thread(background, world.ledger, state, key, place, world.root)
+        known = {one.good.run_id: one.good for one in self._behind.values() if one.good is not None}
+        found = await asyncio.to_thread(
+            background, world.ledger, state, key, place, world.root, known
+        )
         while len(self._behind) >= _REMEMBERED:
             self._behind.pop(next(iter(self._behind)))
         self._behind[state.run_id, key] = found
