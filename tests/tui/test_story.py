@@ -358,6 +358,16 @@ async def test_enter_opens_what_a_line_speaks_of(folder: Path, tmp_path: Path) -
         assert pane.world.run_id == Ledger(folder).resolve("last~1")
 
 
+async def test_the_cursor_steps_over_empty_lines(folder: Path, tmp_path: Path) -> None:
+    async with top(folder, tmp_path) as (pilot, pane):
+        met = [pane.body.cursor or 0]
+        for _ in range(pane.body.count()):
+            await pilot.press("j")
+            met.append(pane.body.cursor or 0)
+        assert met[-1] == pane.body.count() - 1
+        assert all(pane.body.page.lines[place] for place in met)
+
+
 async def test_wide_tables_scroll_sideways_before_the_section_ends(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from odibi.safe_text import safe, safe_line
 from odibi_tui import theme as themes
-from odibi_tui.paint import Line, Span, clip, duration, fit, width, wrap
+from odibi_tui.paint import Line, Span, amount, clip, duration, fit, width, wrap
 
 __all__ = [
     "LABEL",
@@ -20,6 +20,7 @@ __all__ = [
     "PageWriter",
     "cell_of",
     "change_style",
+    "counted",
     "data_table",
     "fact",
     "fine",
@@ -106,6 +107,11 @@ def prose(label: str, text: str, cells: int, style: str = "text", most: int = 0)
 def heading(text: str, note: str = "") -> Line:
     """The title of a part of a page."""
     return ((f" {text}", "heading"), (f"  {note}" if note else "", "dim"))
+
+
+def counted(count: int | None, what: str) -> str:
+    """`1 row`, `2,000 rows`; `—` for an unknown number of them."""
+    return f"{amount(count)} {what}" + ("" if count == 1 else "s")
 
 
 def fine(seconds: float | None) -> str:

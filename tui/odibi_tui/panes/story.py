@@ -68,6 +68,15 @@ class PageBody(LinePane):
     def widest(self) -> int:
         return max(map(width, (*self.page.lines, self.page.head)), default=0)
 
+    def move_by(self, lines: int) -> None:
+        """Move, over empty lines to the one beyond."""
+        if self.cursor is not None and abs(lines) == 1:
+            step, place = lines, self.cursor + lines
+            while 0 < place < self.count() - 1 and not self.page.lines[place]:
+                place += step
+            lines = place - self.cursor
+        super().move_by(lines)
+
     def at_edge(self, step: int) -> bool:
         """Whether it can't be scrolled further sideways."""
         return self.scroll_offset.x <= 0 if step < 0 else self.scroll_offset.x >= self.max_scroll_x

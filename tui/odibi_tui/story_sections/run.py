@@ -9,7 +9,7 @@ from odibi.history import RunSummary
 from odibi.run_state import NodeState, RunState
 from odibi.safe_text import safe_line
 from odibi_tui.paint import Line, amount, bar, clock, duration, fit, size, sparkline
-from odibi_tui.story_page import Look, Page, PageWriter, fact, heading, prose, signed
+from odibi_tui.story_page import Look, Page, PageWriter, counted, fact, heading, prose, signed
 from odibi_tui.theme import style_of_status
 
 __all__ = ["page"]
@@ -50,9 +50,9 @@ def _facts(run: RunState, past: Sequence[RunSummary], look: Look, now: datetime)
     plan, totals = run.plan, run.totals
     style = style_of_status(run.status)
     state = f"{look.sign(run.status)} {run.status}"
-    counted = " · ".join(f"{count} {status}" for status, count in totals.nodes.items())
+    by_status = " · ".join(f"{count} {status}" for status, count in totals.nodes.items())
     lines = [fact("run", (state, style), (f"  {safe_line(run.run_id)}", "dim"))]
-    lines.append(fact("nodes", (counted, "text")))
+    lines.append(fact("nodes", (by_status, "text")))
     lines.append(_time(run, past, look, now))
     aside = totals.quarantined + totals.unreadable
     rows = f"{amount(totals.rows_written)} written"
@@ -107,17 +107,12 @@ def _odd(node: NodeState) -> str:
     if node.status in ("failed", "lost", "cancelled"):
         parts.append(safe_line(node.error.message if node.error else node.reason))
     broken = sum(not check.passed for check in node.checks)
-    parts += [_many(broken, "check") + " broken"] if broken else []
+    parts += [counted(broken, "check") + " broken"] if broken else []
     aside = sum(one.rows for one in node.quarantines)
-    parts += [_many(aside, "row") + " set aside"] if aside else []
+    parts += [counted(aside, "row") + " set aside"] if aside else []
     parts += [f"try {node.attempt}"] if node.attempt > 1 else []
-    parts += [_many(len(node.warnings), "warning")] if node.warnings else []
+    parts += [counted(len(node.warnings), "warning")] if node.warnings else []
     return " · ".join(parts)
-
-
-def _many(count: int, what: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{amount(count)} {what}" + ("" if count == 1 else "s")
 
 
 def _slowest(out: PageWriter, run: RunState, names: Mapping[str, str], look: Look) -> None:
@@ -138,6 +133,6 @@ def _slowest(out: PageWriter, run: RunState, names: Mapping[str, str], look: Loo
             (f" {fit(names.get(node.key, node.key), cells)} ", "text"),
             (fit(duration(node.seconds), 6, right=True) + " ", "text"),
             (fit(full, room) + " ", "running"),
-            (f"{amount(rows)} rows" if rows is not None else "", "dim"),
+            (counted(rows, "row") if rows is not None else "", "dim"),
         )
         out.add([line], ("node", node.key))

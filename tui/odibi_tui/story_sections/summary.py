@@ -25,6 +25,7 @@ from odibi_tui.story_page import (
     Page,
     PageWriter,
     change_style,
+    counted,
     data_table,
     fact,
     fine,
@@ -135,7 +136,7 @@ def _figures(out: PageWriter, facts: Facts, look: Look) -> None:
     if not facts.part or node.status in ("skipped", "reused") or node.started is None:
         if facts.behind.history:
             last = facts.behind.history[0]
-            said = f"{amount(last.rows_out)} rows in {fine(last.seconds)}  {clock(last.finished, date=True)}"
+            said = f"{counted(last.rows_out, 'row')} in {fine(last.seconds)}  {clock(last.finished, date=True)}"
             out.add([fact("before", (said, "text"))], ("section", "Drift"))
         return
     out.add([_rows_line(facts, look)], ("section", "Rows"))
@@ -221,9 +222,14 @@ def schema_words(facts: Facts) -> Iterator[Span]:
         yield ("—", "dim")
         return
     if node.schema_in is not None:
-        yield (f"in {len(node.schema_in)} ", "text")
+        yield (
+            f"in {len(node.schema_in)} → "
+            if node.schema_out is not None
+            else f"in {len(node.schema_in)}",
+            "text",
+        )
     if node.schema_out is not None:
-        yield (f"out {len(node.schema_out)} columns", "text")
+        yield (f"out {counted(len(node.schema_out), 'column')}", "text")
         before = facts.behind.history[0].schema if facts.behind.history else None
         if before is not None:
             change = schema_change(before, node.schema_out)
@@ -265,7 +271,7 @@ def _write(write: Write) -> list[Span]:
     spans: list[Span] = [(safe_line(write.path), "text")]
     if not write.committed:
         return [*spans, (f"  {write.mode} begun, not published", "warning")]
-    said = f"  {write.mode}  {amount(write.rows)} rows  {size(write.bytes)}"
+    said = f"  {write.mode}  {counted(write.rows, 'row')}  {size(write.bytes)}"
     return [*spans, (said, "dim")]
 
 

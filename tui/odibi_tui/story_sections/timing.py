@@ -6,7 +6,7 @@ from odibi.run_state import Write
 from odibi.safe_text import safe_line
 from odibi_tui.paint import Line, amount, clock, duration, fit, rate, size, sparkline
 from odibi_tui.story_facts import Facts
-from odibi_tui.story_page import Look, Page, PageWriter, fact, fine, heading
+from odibi_tui.story_page import Look, Page, PageWriter, counted, fact, fine, heading
 
 __all__ = ["page"]
 
@@ -101,7 +101,7 @@ def _write(write: Write) -> list[Line]:
     kind = f"{write.format} {write.mode}".strip()
     if not write.committed:
         return [((f"   {safe_line(write.path)}  ", "text"), (f"{kind}, not published", "warning"))]
-    said = f"{kind}  {amount(write.rows)} rows  {size(write.bytes)}"
+    said = f"{kind}  {counted(write.rows, 'row')}  {size(write.bytes)}"
     version = f"  version {write.version}" if write.version is not None else ""
     files = f"  {write.files} files" if write.files not in (None, 1) else ""
     return [((f"   {safe_line(write.path)}", "text"), (f"  {said}{files}{version}", "dim"))]
