@@ -40,10 +40,11 @@ class Terminal:
         """Take what it writes for so long; returns how many bytes that were."""
         end, before = time.monotonic() + seconds, len(self.written)
         while (left := end - time.monotonic()) > 0:
-            self._take(left)
+            self.take(left)
         return len(self.written) - before
 
-    def _take(self, seconds: float) -> bytes:
+    def take(self, seconds: float = 0.05) -> bytes:
+        """What it has written, waiting for that at most so long."""
         ready, _, _ = select.select([self._file], [], [], min(seconds, 0.05))
         if not ready:
             return b""
@@ -61,7 +62,7 @@ class Terminal:
         while wanted not in _ESCAPES.sub(b"", self.written):
             if time.monotonic() > end:
                 raise SystemExit(f"{text!r} never came:\n{self.text()[-2000:]}")
-            self._take(0.05)
+            self.take()
 
     def text(self) -> str:
         """All that it wrote, without escape sequences."""

@@ -24,7 +24,7 @@ class Bare(App):
         yield Static("bare app")
 Bare().run()
 """
-_PROJECT = """\
+PROJECT = """\
 project: history
 connections: {data: {type: local, base_path: .}}
 pipelines:
@@ -40,7 +40,7 @@ def main() -> None:
     times = parser.parse_args().times
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "odibi.yaml").write_text(_PROJECT)
+        (root / "odibi.yaml").write_text(PROJECT)
         record(root, 201, 22)
         shutil.rmtree(max((root / ".odibi" / "runs").iterdir()))  # the latest goes on: nothing may
         bare = [sys.executable, "-c", _BARE]

@@ -18,10 +18,12 @@ from textual.app import App
 
 from odibi.safe_text import safe_line
 from odibi_tui import theme as themes
+from odibi_tui.narrow_update import narrowed
 from odibi_tui.preferences import Preferences
 from odibi_tui.screen import MainScreen
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual.binding import BindingType
     from textual.command import Provider
     from textual.screen import Screen
@@ -113,7 +115,9 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         self.animation_level = "none"
-        chosen = self.preferences.theme or ("ansi-dark" if self._few_colours() else "textual-dark")
+        for theme in themes.own_themes():
+            self.register_theme(theme)
+        chosen = self.preferences.theme or ("ansi-dark" if self._few_colours() else themes.DARK)
         if chosen in self.available_themes:
             self.theme = chosen
         self.set_keymap(self.preferences.keys)
@@ -148,7 +152,10 @@ class TopApp(App[None]):
         ansi = self.theme.startswith("ansi")
         variables = self.theme_variables
         self._styles = themes.styles(
-            current.dark, ansi, variables.get("accent", "#56b4e9"), variables.get("surface", "#333")
+            current.dark,
+            ansi,
+            variables.get("accent", "#56b4e9"),
+            variables.get("primary-muted", "#333333"),
         )
         self.main.restyle()
 
@@ -279,6 +286,12 @@ class TopApp(App[None]):
         await asyncio.sleep(_SETTLE)  # editors write in several steps
         await self.reload_project()
         await self.main.project_changed()
+
+    # Writing --------------------------------------------------------------------------------------------
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Over ssh every byte counts: of rows that changed only the cells that did are written."""
+        super()._display(screen, narrowed(renderable))
 
     # Breaking -------------------------------------------------------------------------------------------
 

@@ -116,15 +116,20 @@ def critical_path(
 
     A finished node counts with the time that it took, an open one with what it usually takes.
     """
-    best: dict[str, tuple[float, tuple[str, ...]]] = {}
+    seconds: dict[str, float] = {}
+    before: dict[str, str | None] = {}
     for key, node in state.nodes.items():  # plan order: upstream first
         took = node.seconds if node.seconds is not None else usual(past, key, node)
-        before = max(
-            (best[up] for up in node.plan.upstream if up in best),
-            default=(0.0, ()),
-            key=lambda item: item[0],
-        )
-        ran = took if node.status != "reused" else 0.0
-        best[key] = (before[0] + (ran or 0.0), (*before[1], key))
-    seconds, path = max(best.values(), default=(0.0, ()), key=lambda item: item[0])
-    return (path, seconds) if seconds else ((), 0.0)
+        known = [up for up in node.plan.upstream if up in seconds]
+        before[key] = max(known, key=seconds.__getitem__, default=None)
+        ran = (took or 0.0) if node.status != "reused" else 0.0
+        seconds[key] = ran + (seconds[before[key] or ""] if before[key] else 0.0)
+    last = max(seconds, key=seconds.__getitem__, default=None)
+    if last is None or not seconds[last]:
+        return (), 0.0
+    path: list[str] = []
+    step: str | None = last
+    while step is not None:
+        path.append(step)
+        step = before[step]
+    return tuple(reversed(path)), seconds[last]

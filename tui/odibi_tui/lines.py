@@ -12,7 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from odibi_tui.paint import Line, plain, width
+from odibi_tui.paint import Line, joined, plain, width
 
 if TYPE_CHECKING:
     from textual import events
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["InTop", "LinePane", "TextPane"]
 
 _REMEMBERED = 4_096
+_NEAR = 6  # cells that are cheaper to write again than to jump over
 
 
 class InTop:
@@ -98,18 +99,25 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def lines_changed(self, indices: Iterable[int]) -> None:
-        """These lines look different; their number is the same."""
-        top, height = self.scroll_offset.y, self.scrollable_content_region.height
-        seen = []
+        """These lines look different; their number is the same. Cells that don't are left alone."""
+        (left, top), height = self.scroll_offset, self.scrollable_content_region.height
+        spots: list[Region] = []
         for index in indices:
-            self._strips.pop(index, None)
-            if top <= index < top + height:
-                seen.append(index)
-        if len(seen) * 2 > height:
+            before = self._strips.pop(index, None)
+            if not top <= index < top + height:
+                continue
+            if before is None or index == self.cursor or index >= self.count():
+                spots.append(Region(0, index - top, self.size.width, 1))
+                continue
+            spots += [
+                Region(start - left, index - top, end - start, 1)
+                for start, end in _differing(before, self._strip(index))
+                if end > left
+            ]
+        if sum(spot.width for spot in spots) * 2 > self.size.width * height:
             self.refresh()
-            return
-        for index in seen:
-            self.refresh(Region(0, index - top, self.size.width, 1))
+        elif spots:
+            self.refresh(*spots)
 
     def style_changed(self) -> None:
         """Colours are others now."""
@@ -206,7 +214,7 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
             if len(self._strips) >= _REMEMBERED:
                 self._strips.clear()
             style_of = self.top.style_of
-            line = self.line(index)
+            line = joined(self.line(index))
             strip = Strip([Segment(text, style_of(name)) for text, name in line], width(line))
             self._strips[index] = strip
         return strip
@@ -226,6 +234,29 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
             None if selection.end is None else selection.end - (0, first),
         )
         return shifted.extract(self.text(first, min(last + 1, self.count()))), "\n"
+
+
+def _differing(before: Strip, after: Strip) -> list[tuple[int, int]]:
+    """The runs of cells `(start, end)` in which two strips differ; those close together are one."""
+    old, new = _cells(before), _cells(after)
+    if old is None or new is None or len(old) != len(new):
+        return [(0, max(before.cell_length, after.cell_length))]
+    runs: list[tuple[int, int]] = []
+    for cell, (was, is_) in enumerate(zip(old, new, strict=True)):
+        if was == is_:
+            continue
+        if runs and cell - runs[-1][1] <= _NEAR:
+            runs[-1] = (runs[-1][0], cell + 1)
+        else:
+            runs.append((cell, cell + 1))
+    return runs
+
+
+def _cells(strip: Strip) -> list[tuple[str, object]] | None:
+    """Character and style of each cell; None where a character takes two, or none."""
+    if len(strip.text) != strip.cell_length:
+        return None
+    return [(character, style) for text, style, _ in strip for character in text]
 
 
 class TextPane(LinePane):

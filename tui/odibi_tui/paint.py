@@ -19,6 +19,7 @@ __all__ = [
     "duration",
     "fit",
     "join",
+    "joined",
     "percent",
     "plain",
     "rate",
@@ -83,6 +84,17 @@ def rule(title: Line, note: Line, cells: int, style: str = "rule") -> Line:
     left = clip(left, max(cells - width(right) - 1, 0))
     gap = max(cells - width(left) - width(right), 0)
     return (*left, ("─" * gap, style), *clip(right, cells))
+
+
+def joined(line: Line) -> Line:
+    """The line with neighbours of one style as one span: each span costs bytes on its way to the terminal."""
+    spans: list[Span] = []
+    for text, style in line:
+        if spans and (spans[-1][1] == style):
+            spans[-1] = (spans[-1][0] + text, style)
+        elif text:
+            spans.append((text, style))
+    return tuple(spans)
 
 
 def columns(cells: Iterable[tuple[Line, int, bool]]) -> Line:

@@ -18,6 +18,7 @@ from odibi_tui.pane import Chrome, Pane
 if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
+    from textual.timer import Timer
 
     from odibi_tui.player import Player
     from odibi_tui.prompt import Prompt
@@ -43,6 +44,9 @@ VIEWS = ("graph", "nodes", "runs", "story", "logs", "query", "tables")
 """Panes that a number key shows, in that order."""
 
 
+_CHROME = 0.25  # seconds between repaints of the status line while a run goes on
+
+
 class MainScreen(InTop, Screen[None]):
     """All panes and what stands around them; carries out what no pane does itself."""
 
@@ -64,6 +68,7 @@ class MainScreen(InTop, Screen[None]):
 
     def on_mount(self) -> None:
         self.panes: dict[str, Pane] = {}
+        self._chrome_timer: Timer | None = None
         self.prompt: Prompt | None = None
         self.before_compare = "runs"
         self.player: Player | None = None
@@ -158,10 +163,21 @@ class MainScreen(InTop, Screen[None]):
         for pane in self.visible_panes():
             pane.on_world(change)
             pane.retitle()
-        self.refresh_chrome()
+        if change.state and not (change.run or change.selection or self.top.world.state.done):
+            self._refresh_chrome_soon()
+        else:
+            self.refresh_chrome()
+
+    def _refresh_chrome_soon(self) -> None:
+        """What goes on in a run shows around the panes at most four times a second."""
+        if self._chrome_timer is None:
+            self._chrome_timer = self.set_timer(_CHROME, self.refresh_chrome)
 
     def refresh_chrome(self) -> None:
         """Write the status line, the tabs and the footer anew."""
+        if self._chrome_timer is not None:
+            self._chrome_timer.stop()
+            self._chrome_timer = None
         app, width = self.top, self.top.size.width
         self.status.show(status_line(app.world, app.signs, width))
         auto = app.rerun_on_edit

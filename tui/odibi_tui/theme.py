@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 
 from rich.style import Style
+from textual.theme import Theme
 
 from odibi.symbols import SYMBOLS
 
@@ -71,6 +72,40 @@ _STATUS_STYLES = {
     "damaged": "lost",
     "warning": "warning",
 }
+
+
+DARK, LIGHT = "odibi-dark", "odibi-light"
+
+
+def own_themes() -> tuple[Theme, Theme]:
+    """Ours, dark and light: calm greys, so that states are what has colour."""
+    dark = Theme(
+        DARK,
+        primary="#3b8eea",
+        accent="#56b4e9",
+        success=_DARK["ok"],
+        warning=_DARK["warning"],
+        error=_DARK["failed"],
+        background="#121212",
+        surface="#1b1e22",
+        panel="#242930",
+        foreground="#d7dae0",
+        dark=True,
+    )
+    light = Theme(
+        LIGHT,
+        primary="#1257a8",
+        accent="#0b6fa4",
+        success=_LIGHT["ok"],
+        warning=_LIGHT["warning"],
+        error=_LIGHT["failed"],
+        background="#fafafa",
+        surface="#eef0f2",
+        panel="#e1e4e8",
+        foreground="#22252a",
+        dark=False,
+    )
+    return dark, light
 
 
 def style_of_status(status: str) -> str:

@@ -100,6 +100,8 @@ class NodeTable(LinePane):
         self.reverse = False
         self.order: list[tuple[str, str | None]] = []
         self._places: dict[str, int] = {}
+        self._statuses: dict[str, str] = {}
+        self._marks: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._name_cells = 12
 
     @property
@@ -119,14 +121,13 @@ class NodeTable(LinePane):
         if change.run or change.history or change.filter or change.project or change.runs:
             self.rebuild()
             return
-        unsettled = self.sort in ("live", "time", "rows") or "s:" in self.world.filter
-        if change.nodes and unsettled and self._sorted() != self.order:
+        if self._may_reorder(change) and self._sorted() != self.order:
             self.rebuild()
             return
         if change.selection:
             self.refresh_marks()
         touched = {self._places[key] for key in change.nodes if key in self._places}
-        if change.time or change.state:
+        if change.time:
             running = ("running", "retrying")
             touched |= {
                 place
@@ -136,9 +137,19 @@ class NodeTable(LinePane):
         if touched:
             self.lines_changed(touched)
 
+    def _may_reorder(self, change: Change) -> bool:
+        """Whether the rows may stand in another order now: states count at once, numbers once a second."""
+        if self.sort in ("time", "rows") or any(sign in self.world.filter for sign in "<>"):
+            return change.time
+        if self.sort != "live" and "s:" not in self.world.filter:
+            return False
+        status = self.world.status
+        return any(self._statuses.get(key) != status(key) for key in change.nodes)
+
     def rebuild(self) -> None:
         """Order the rows anew; the cursor stays on its node."""
         self.order = self._sorted()
+        self._statuses = {key: self.world.status(key) for key in self.world.nodes}
         self._places = {key: i for i, (_, key) in enumerate(self.order, start=1) if key is not None}
         names = (len(self.world.name(key)) for key in self._places)
         self._name_cells = max(12, min(max(names, default=12), max(self.size.width // 3, 12)))
@@ -153,8 +164,10 @@ class NodeTable(LinePane):
         elif self.cursor == 0 and self.order:
             first = next(iter(self._places.values()), 1)
             self.move_to(first, by_hand=False)
-        self._strips.clear()
-        self.refresh()
+        marks = (self.world.marked, self.world.planned)
+        if marks != self._marks:
+            self._marks = marks
+            self.style_changed()
 
     def _sorted(self) -> list[tuple[str, str | None]]:
         keys = sorted(matching(self.world), key=self._rank(), reverse=self.reverse)
