@@ -133,6 +133,14 @@ class Drawing:
         found = candidates or self._on_side(node, way)
         return min(found, key=lambda other: self._distance(node, other, way), default=node)
 
+    def upstream(self, node: str) -> set[str]:
+        """The node and all that it depends on, by the edges that are drawn."""
+        return _reached(node, self._parents)
+
+    def downstream(self, node: str) -> set[str]:
+        """The node and all that depends on it, by the edges that are drawn."""
+        return _reached(node, self._children)
+
     def _siblings(self, node: str, way: Way) -> list[str]:
         rank = self.boxes[node].rank
         return [other for other in self._on_side(node, way) if self.boxes[other].rank == rank]
@@ -179,6 +187,16 @@ class Drawing:
     @cached_property
     def _boxes_by_row(self) -> Mapping[int, tuple[Box, ...]]:
         return {y: tuple(map(self.boxes.__getitem__, row)) for y, row in self._nodes_by_row.items()}
+
+
+def _reached(start: str, following: Mapping[str, list[str]]) -> set[str]:
+    seen, front = {start}, [start]
+    while front:
+        for other in following.get(front.pop(), ()):
+            if other not in seen:
+                seen.add(other)
+                front.append(other)
+    return seen
 
 
 def _grouped(edges: tuple[Edge, ...]) -> dict[str, list[str]]:

@@ -294,3 +294,10 @@ def test_a_thousand_nodes_fit_a_scrollable_page():
     drawing = draw(*layered(1000, 12))
     assert drawing.width < 500
     assert drawing.height < 220
+
+
+def test_what_a_node_needs_and_feeds() -> None:
+    drawing = draw(tuple("abcd"), (("a", "b"), ("b", "c"), ("a", "d")))
+    assert drawing.upstream("c") == {"a", "b", "c"}
+    assert drawing.downstream("a") == {"a", "b", "c", "d"}
+    assert drawing.downstream("d") == {"d"}

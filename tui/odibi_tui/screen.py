@@ -44,7 +44,8 @@ VIEWS = ("graph", "nodes", "runs", "story", "logs", "query", "tables")
 """Panes that a number key shows, in that order."""
 
 
-_CHROME = 0.25  # seconds between repaints of the status line while a run goes on
+# Seconds between repaints of the status line and the footer: while a run goes on, while keys are pressed.
+_CHROME_RUN, _CHROME_KEY = 0.25, 0.05
 
 
 class MainScreen(InTop, Screen[None]):
@@ -163,15 +164,15 @@ class MainScreen(InTop, Screen[None]):
         for pane in self.visible_panes():
             pane.on_world(change)
             pane.retitle()
-        if change.state and not (change.run or change.selection or self.top.world.state.done):
-            self._refresh_chrome_soon()
-        else:
+        if change.run or (change.state and self.top.world.state.done):
             self.refresh_chrome()
+        else:
+            self._refresh_chrome_soon(_CHROME_KEY if change.selection else _CHROME_RUN)
 
-    def _refresh_chrome_soon(self) -> None:
-        """What goes on in a run shows around the panes at most four times a second."""
+    def _refresh_chrome_soon(self, seconds: float) -> None:
+        """What changes often shows around the panes a little later, once for many changes."""
         if self._chrome_timer is None:
-            self._chrome_timer = self.set_timer(_CHROME, self.refresh_chrome)
+            self._chrome_timer = self.set_timer(seconds, self.refresh_chrome)
 
     def refresh_chrome(self) -> None:
         """Write the status line, the tabs and the footer anew."""
@@ -259,7 +260,10 @@ class MainScreen(InTop, Screen[None]):
         result = getattr(self._holder(action), method_of(action))()
         if inspect.isawaitable(result):
             await result
-        self.refresh_chrome()
+        if action.startswith("move."):  # keys held down: what stands around the panes can wait
+            self._refresh_chrome_soon(_CHROME_KEY)
+        else:
+            self.refresh_chrome()
 
     async def project_changed(self) -> None:
         """odibi.yaml was edited."""

@@ -287,9 +287,7 @@ class GraphBody(LinePane):
         chain = [(edge, "critical") for edge in pairwise(path)]
         node = world.node
         if node is not None and node in drawing.boxes:
-            nodes, _ = layout.subgraph(world.nodes, world.edges, [node], None, 0)
-            down, _ = layout.subgraph(world.nodes, world.edges, [node], 0, None)
-            up, below = set(nodes), set(down)
+            up, below = drawing.upstream(node), drawing.downstream(node)
             chain += [
                 ((a, b), "lit")
                 for a, b in drawing.edges
