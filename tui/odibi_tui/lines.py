@@ -94,8 +94,8 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
             self.virtual_size = Size(across, count)
         if self.has_cursor:
             self.cursor = min(max(self.cursor or 0, 0), count - 1) if count else None
-        if self.follow:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+        if self.follow:  # by force: a pane that was just laid out has no scroll bar yet
+            self.scroll_end(animate=False, immediate=True, x_axis=False, force=True)
         self.refresh()
 
     def lines_changed(self, indices: Iterable[int]) -> None:

@@ -213,7 +213,7 @@ class LogsPane(Pane):
         self._due = True
         if not self.reading and self.body.log_file is not None:
             self.reading = True
-            self.run_worker(self._look(), group="logs")
+            self.run_worker(self._look, group="logs")
 
     async def _look(self) -> None:
         try:
@@ -475,7 +475,9 @@ class LogView(LinePane):
 
     def on_resize(self) -> None:
         if self.follow:
-            self.call_later(self.scroll_end, animate=False, immediate=True, x_axis=False)
+            self.call_later(
+                self.scroll_end, animate=False, immediate=True, x_axis=False, force=True
+            )
 
     def move_sideways(self, steps: int) -> None:
         """Sideways as far as one of the rows in sight goes."""

@@ -118,8 +118,11 @@ def details(run: RunSummary, now: datetime, signs: Mapping[str, str], cells: int
     said += [f"env {run.env}"] if run.env else []
     said += [f"{amount(run.quarantined)} put aside"] if run.quarantined else []
     second: Line = ((f" {' · '.join(map(safe_line, said))}", "dim"), *_special(run))
+    if run.status == "damaged":  # nothing else is known; the run's folder is the place of its log
+        second = ()
     if run.error:
-        second = (*second, (f"  {safe_line(run.error)}", "failed"))
+        said_why = run.error.rpartition(f"/{run.run_id}/")[2]
+        second = (*second, (f"  {safe_line(said_why)}", "failed"))
     return [clip(first, cells), clip(second, cells)]
 
 
