@@ -118,7 +118,7 @@ def _where(connection: Any) -> str | None:
 
 def _outputs(loaded: Loaded) -> list[Row]:
     from odibi import graph
-    from odibi.cli.outputs import stored_tables
+    from odibi.tables import stored_tables
 
     return [
         {

@@ -11,10 +11,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from odibi.cli.outputs import StoredTable
-from odibi.cli.query import Question, check, print_csv, print_json_rows, print_table
+from odibi.cli.query import print_csv, print_json_rows, print_table
 from odibi.engine import Source
 from odibi.errors import UsageError
+from odibi.questions import Question, check
+from odibi.tables import StoredTable
 
 
 @pytest.fixture

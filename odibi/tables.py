@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odibi import places
-from odibi.cli.common import shown_path
+from odibi.discovery import shown_path
 from odibi.engine import Source
 
 if TYPE_CHECKING:
