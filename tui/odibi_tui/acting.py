@@ -7,12 +7,14 @@ import os
 import signal
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from odibi import control, detach
 from odibi.errors import OdibiError
 from odibi.processes import lives
 from odibi.run_state import NodeState, RunState
+from odibi_tui.background import in_background
 from odibi_tui.follow import LIVE
 from odibi_tui.rerun import Preview, carried, command_text
 from odibi_tui.world import Cancelling
@@ -165,7 +167,10 @@ class Actor:
 
     def _begin(self, options: tuple[str, ...] | None) -> None:
         if options is not None:
-            self.top.run_worker(self.start(options), group="start", exit_on_error=True)
+            in_background(self.top, partial(self._start, options), "start")
+
+    async def _start(self, options: Collection[str]) -> None:
+        await self.start(options)
 
     async def start(self, options: Collection[str]) -> str | None:
         """Start a run of its own and show it once it has begun; its id, or None when it could not.
@@ -225,7 +230,7 @@ class Actor:
     async def rerun_touched(self) -> None:
         """The YAML was edited: run the nodes that this changes, after the run that goes on."""
         if self.can_watch_rerun() is None:
-            self.top.run_worker(self._rerun_touched(), group="auto", exclusive=True)
+            in_background(self.top, self._rerun_touched, "auto", exclusive=True)
 
     async def _rerun_touched(self) -> None:
         from odibi_tui.planning import ask
@@ -273,7 +278,7 @@ class Actor:
             self.top.notify(said, severity="error", markup=False)
             return
         self.world.cancelling = Cancelling(run_id, node, self.world.clock())
-        self.top.run_worker(self._until_heard(self.world.cancelling), group="cancel")
+        in_background(self.top, partial(self._until_heard, self.world.cancelling), "cancel")
 
     async def _until_heard(self, request: Cancelling) -> None:
         """Show the time since the request; offer a signal, then a harder one, to a deaf run."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +18,7 @@ from textual.app import App
 
 from odibi.safe_text import safe_line
 from odibi_tui import theme as themes
+from odibi_tui.background import in_background
 from odibi_tui.narrow_update import narrowed
 from odibi_tui.preferences import Preferences
 from odibi_tui.screen import MainScreen
@@ -131,8 +132,8 @@ class TopApp(App[None]):
         """The screen stands: read the ledger, then go on following."""
         if self.options.run is not None:
             self.world.show_run(self.options.run)
-        self.run_worker(self._follow(), group="follow", exclusive=True)
-        self.run_worker(self.reload_project(), group="project", exclusive=True)
+        in_background(self, self._follow, "follow", exclusive=True)
+        in_background(self, self.reload_project, "project", exclusive=True)
 
     @property
     def main(self) -> MainScreen:
@@ -212,7 +213,7 @@ class TopApp(App[None]):
         """Have the nodes of so many runs at hand, now and later."""
         if runs > self.history_depth:
             self.history_depth = runs
-            self.run_worker(self._load_history(), group="history", exclusive=True)
+            in_background(self, self._load_history, "history", exclusive=True)
 
     def changed(self, change: Change | None) -> None:
         """Let all visible panes repaint what changed."""
@@ -260,7 +261,7 @@ class TopApp(App[None]):
             if self._stop_watching is not None:
                 self._stop_watching.set()
             self._stop_watching = asyncio.Event()
-            self.run_worker(self._listen(folders, step, self._stop_watching), group="bell")
+            in_background(self, partial(self._listen, folders, step, self._stop_watching), "bell")
             self.set_timer(2 * _SETTLE, self.look_for_runs)  # what began before the watch did
 
     async def _listen(self, folders: tuple[Path, ...], step: int, stop: asyncio.Event) -> None:
@@ -276,7 +277,7 @@ class TopApp(App[None]):
                 if any(str(path.parent) == runs or path.name == "runs" for path in paths):
                     self._news_of_runs = True
                 if any(self._is_source(path) for path in paths):
-                    self.run_worker(self._reload_soon(), group="project", exclusive=True)
+                    in_background(self, self._reload_soon, "project", exclusive=True)
                 self._bell.set()
 
     def _is_source(self, path: Path) -> bool:

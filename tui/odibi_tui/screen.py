@@ -16,6 +16,8 @@ from odibi_tui.lines import InTop
 from odibi_tui.pane import Chrome, Pane
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual import events
     from textual.app import ComposeResult
     from textual.timer import Timer
@@ -287,6 +289,9 @@ class MainScreen(InTop, Screen[None]):
 
     async def do_view_query(self) -> None:
         await self.show_view("query")
+        begin = getattr(self.panes["query"], "begin", None)
+        if begin is not None:
+            begin()
 
     async def do_view_tables(self) -> None:
         await self.show_view("tables")
@@ -414,6 +419,58 @@ class MainScreen(InTop, Screen[None]):
         world = self.top.world
         if world.node is not None:
             self.top.changed(world.mark(world.marked ^ {world.node}))
+
+    def do_copy(self) -> None:
+        from odibi_tui.copying import Copy, CopyDialog, copies_of_pane
+
+        pane = self.focused_pane
+        if pane is None:
+            return
+
+        def take(chosen: Copy | None) -> None:
+            if chosen is not None:
+                self.app.copy_to_clipboard(chosen[1])
+                self.notify(f"copied: {chosen[0]}", markup=False, timeout=2)
+
+        self.app.push_screen(CopyDialog(copies_of_pane(pane)), take)
+
+    def can_edit_yaml(self) -> str | None:
+        if self.top.is_headless or self.top.is_web:
+            return "there is no terminal for an editor here"
+        return None if self._place() else "select a node that odibi.yaml has"
+
+    def _place(self) -> tuple[Path, int] | None:
+        return self.top.world.project.places.get(self.top.world.node or "")
+
+    def do_edit_yaml(self) -> None:
+        """Open the node's lines in the person's editor; the screen comes back when it ends."""
+        import subprocess
+
+        from odibi_tui.copying import chosen_editor, editor_command
+
+        place = self._place()
+        assert place is not None
+        command = editor_command(chosen_editor(), *place)
+        try:
+            with self.app.suspend():
+                subprocess.run(command, check=False)
+        except OSError as error:
+            self.notify(
+                f"{command[0]}: {error.strerror}; set $EDITOR", severity="error", markup=False
+            )
+        self.refresh(layout=True)
+
+    def can_open_html(self) -> str | None:
+        run_id = self.top.world.run_id
+        story = self.top.world.ledger.run_dir(run_id) / "story.json" if run_id else None
+        return None if story is not None and story.exists() else "this run has no story yet"
+
+    def do_open_html(self) -> None:
+        """There are no pages yet: the story is said to be where it is."""
+        run_id = self.top.world.run_id or ""
+        path = self.top.world.ledger.run_dir(run_id) / "story.json"
+        said = f"{path}\nodibi story show {run_id}"
+        self.notify(said, title="HTML pages come with a later release", markup=False, timeout=8)
 
     async def do_help(self) -> None:
         from odibi_tui.dialogs.help import HelpDialog

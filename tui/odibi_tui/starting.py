@@ -136,7 +136,9 @@ async def settled(app: TopApp, pilot: Any) -> None:
     """Wait until the ledger and the project are read and painted."""
     import asyncio
 
-    async with asyncio.timeout(60):  # an app that broke never gets there, and says why on its way out
+    async with asyncio.timeout(
+        60
+    ):  # an app that broke never gets there, and says why on its way out
         while not app.world.loaded:
             await pilot.pause(0.01)
     await app.look()

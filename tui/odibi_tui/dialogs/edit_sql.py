@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +18,7 @@ from odibi import control, detach
 from odibi.errors import OdibiError
 from odibi.run_state import EMPTY
 from odibi.safe_text import safe, safe_line
+from odibi_tui.background import in_background
 from odibi_tui.chrome import footer_line
 from odibi_tui.follow import Follower
 from odibi_tui.lines import InTop, TextPane
@@ -94,7 +96,7 @@ class EditSqlDialog(InTop, ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.editor.focus()
-        self.run_worker(self._load(), group="load")
+        in_background(self, self._load, "load")
         self.call_after_refresh(self.redraw)
 
     def on_unmount(self) -> None:
@@ -177,7 +179,7 @@ class EditSqlDialog(InTop, ModalScreen[None]):
         else:
             self.going, self.trial, self._said = True, EMPTY, []
             self.redraw()
-            self.run_worker(self._try(sql), group="try", exclusive=True)
+            in_background(self, partial(self._try, sql), "try", exclusive=True)
 
     async def _try(self, sql: str) -> None:
         file = Path(await asyncio.to_thread(_written, sql))

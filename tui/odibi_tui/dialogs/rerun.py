@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from odibi.safe_text import safe_line
+from odibi_tui.background import in_background
 from odibi_tui.dialogs.sheet import Sheet
 from odibi_tui.paint import Line, Span, duration, fit, width, wrap
 from odibi_tui.planning import ask
@@ -142,7 +144,7 @@ class RerunDialog(Sheet["tuple[str, ...] | None"]):
     def _plan(self) -> None:
         """Ask for the plan of the options as they are now; an older question is dropped."""
         self._know(None)
-        self.run_worker(self._ask(self.asked.options), group="plan", exclusive=True)
+        in_background(self, partial(self._ask, self.asked.options), "plan", exclusive=True)
 
     async def _ask(self, options: tuple[str, ...]) -> None:
         told = await ask(self.top.world.path, options)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from odibi.errors import OdibiError
 from odibi.run_state import RunState
 from odibi.safe_text import safe_line
+from odibi_tui.background import in_background
 from odibi_tui.comparison import (
     Comparison,
     Difference,
@@ -85,7 +87,7 @@ class ComparePane(Pane):
 
     def _read(self, after: float) -> None:
         if self._asked is not None:
-            self.run_worker(self._load(self._asked, after), group="compare", exclusive=True)
+            in_background(self, partial(self._load, self._asked, after), "compare", exclusive=True)
 
     async def _load(self, pair: tuple[str, str], after: float) -> None:
         """Read and compare both runs off the UI's thread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,7 @@ from textual.geometry import Region
 from odibi import layout
 from odibi.layout import Drawing
 from odibi_tui import eta, picture
+from odibi_tui.background import in_background
 from odibi_tui.filtering import matching, rows_before
 from odibi_tui.lines import LinePane
 from odibi_tui.paint import Line, amount, duration, percent
@@ -214,7 +216,7 @@ class GraphBody(LinePane):
         """Choose and make the drawing for what is shown now."""
         look = self._wanted()
         if len(look.nodes) > _SLOW:
-            self.run_worker(self._draw_slowly(look), exclusive=True, group="layout")
+            in_background(self, partial(self._draw_slowly, look), "layout", exclusive=True)
             return
         self._take(look, self._draw(look))
 
@@ -295,7 +297,9 @@ class GraphBody(LinePane):
             ]
         self.lit = picture.light(drawing, chain)
         changed = {y for y in before.keys() | self.lit.keys() if before.get(y) != self.lit.get(y)}
-        selected = [drawing.boxes[key] for key in (self._shown, node) if key and key in drawing.boxes]
+        selected = [
+            drawing.boxes[key] for key in (self._shown, node) if key and key in drawing.boxes
+        ]
         changed |= {y for box in selected for y in range(box.y, box.y + box.height)}
         self._shown = node
         self.lines_changed(y + 1 for y in changed)

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from odibi.errors import OdibiError
 from odibi.safe_text import safe_line
+from odibi_tui.background import in_background
 from odibi_tui.event_text import LEVELS
 from odibi_tui.lines import LinePane
 from odibi_tui.log_file import Entry, LogFile, wrapped
@@ -213,7 +214,7 @@ class LogsPane(Pane):
         self._due = True
         if not self.reading and self.body.log_file is not None:
             self.reading = True
-            self.run_worker(self._look, group="logs")
+            in_background(self, self._look, "logs")
 
     async def _look(self) -> None:
         try:

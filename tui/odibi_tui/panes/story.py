@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.widget import Widget
 
 from odibi.safe_text import safe_line
 from odibi_tui import eta
+from odibi_tui.background import in_background
 from odibi_tui.lines import LinePane
 from odibi_tui.paint import Line, Span, plain, width
 from odibi_tui.pane import Chrome, Pane
@@ -214,7 +216,7 @@ class StoryPane(Pane):
         world = self.world
         behind = self._behind.get((world.state.run_id, key))
         if behind is None:
-            self.run_worker(self._load(key), group="story", exclusive=True)
+            in_background(self, partial(self._load, key), "story", exclusive=True)
         names = {other: world.name(other) for other in world.nodes}
         usual = eta.usual(world.past, key, world.node_state(key))
         self.facts = facts = tell(
@@ -271,7 +273,7 @@ class StoryPane(Pane):
         self._behind.clear()
         if shown is not None and key is not None:
             self._behind[kept] = shown
-            self.run_worker(self._load(key), group="story", exclusive=True)
+            in_background(self, partial(self._load, key), "story", exclusive=True)
 
     # Acting -------------------------------------------------------------------------------------------
 
