@@ -31,6 +31,7 @@ class Chrome(InTop, Widget):
     def __init__(self, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._lines: tuple[Line, ...] = ()
+        self._left = 0
 
     def show(self, *lines: Line) -> None:
         """Put lines in place of those before; repaints only when they differ."""
@@ -38,10 +39,18 @@ class Chrome(InTop, Widget):
             self._lines = lines
             self.refresh()
 
+    def scroll_sideways(self, left: int) -> None:
+        """Leave out the first so many cells: for headings of lines that scroll sideways."""
+        if left != self._left:
+            self._left = left
+            self.refresh()
+
     def render_line(self, y: int) -> Strip:
         line = self._lines[y] if y < len(self._lines) else ()
         style_of = self.top.style_of
         strip = Strip([Segment(text, style_of(name)) for text, name in line], line_width(line))
+        if self._left:
+            strip = strip.crop(self._left)
         return strip.adjust_cell_length(self.size.width).apply_style(self.rich_style)
 
     def text(self) -> str:
