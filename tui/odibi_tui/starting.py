@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from typing import Any
@@ -28,7 +29,8 @@ def run(options: Options) -> int:
     if app.crash is not None:
         print(f"odibi top broke: {app.crash_summary()}; runs go on", file=sys.stderr)
         return 3
-    print("\n".join(farewell(app.world, app.signs)))
+    if not _in_browser():  # stdout is the app's line to the server
+        print("\n".join(farewell(app.world, app.signs)))
     return app.return_code or 0
 
 
@@ -164,11 +166,16 @@ def main(options: Options, *, once: bool = False, as_json: bool = False) -> int:
         options = replace(options, run=known)
     if as_json:
         print(json.dumps(current_state(options), indent=2, ensure_ascii=False))
-    elif once or not sys.stdout.isatty():
+    elif once or not (sys.stdout.isatty() or _in_browser()):
         print(snapshot(options, _terminal()))
     else:
         return run(options)
     return 0
+
+
+def _in_browser() -> bool:
+    """Whether `--web` started this process: Textual then talks through pipes, not a terminal."""
+    return "WebDriver" in os.environ.get("TEXTUAL_DRIVER", "")
 
 
 def _terminal() -> tuple[int, int]:
