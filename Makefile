@@ -36,6 +36,8 @@ perf: $(VENV)/.for-developers ## measure the framework's overhead, as ratios of 
 	@$(BIN)/python perf/startup.py
 	@$(BIN)/python perf/history.py
 	@$(BIN)/python perf/layout.py
+	@$(BIN)/python perf/top_start.py
+	@$(BIN)/python perf/top.py
 	@$(BIN)/python perf/top_logs.py
 	@$(BIN)/python perf/overhead.py
 	@$(BIN)/python perf/reference.py --size $(SIZE)

@@ -12,7 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from odibi_tui.paint import Line, joined, plain, width
+from odibi_tui.paint import Line, harmless, joined, plain, width
 
 if TYPE_CHECKING:
     from textual import events
@@ -42,9 +42,14 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
     the last line in sight while lines are added.
     """
 
-    DEFAULT_CSS = (
-        "LinePane { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }"
-    )
+    DEFAULT_CSS = """
+    LinePane {
+        height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1;
+        scrollbar-color: $panel; scrollbar-color-hover: $primary; scrollbar-color-active: $primary;
+        scrollbar-background: $background; scrollbar-background-hover: $background;
+        scrollbar-background-active: $background; scrollbar-corner-color: $background;
+    }
+    """
     has_cursor: ClassVar[bool] = True
     wide: ClassVar[bool] = False
     """Whether lines may be wider than the pane, which then scrolls sideways."""
@@ -214,7 +219,7 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
             if len(self._strips) >= _REMEMBERED:
                 self._strips.clear()
             style_of = self.top.style_of
-            line = joined(self.line(index))
+            line = joined(harmless(self.line(index)))
             strip = Strip([Segment(text, style_of(name)) for text, name in line], width(line))
             self._strips[index] = strip
         return strip
