@@ -8,6 +8,8 @@ from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
 
+from odibi.safe_text import safe
+
 __all__ = [
     "Line",
     "Span",
@@ -18,6 +20,7 @@ __all__ = [
     "columns",
     "duration",
     "fit",
+    "harmless",
     "join",
     "joined",
     "percent",
@@ -39,6 +42,7 @@ Line = tuple[Span, ...]
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LEVELS = "▁▂▃▄▅▆▇█"
 _ASCII_LEVELS = "_.,-=+*#"
+_BLANK = str.maketrans("\n\t", "  ")
 
 
 def plain(line: Line) -> str:
@@ -95,6 +99,13 @@ def joined(line: Line) -> Line:
         elif text:
             spans.append((text, style))
     return tuple(spans)
+
+
+def harmless(line: Line) -> Line:
+    """The line without anything that a terminal would obey, should a pane have let something through."""
+    if all(text.isprintable() for text, _ in line):
+        return line
+    return tuple((safe(text).translate(_BLANK), style) for text, style in line)
 
 
 def columns(cells: Iterable[tuple[Line, int, bool]]) -> Line:

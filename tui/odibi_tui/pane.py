@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from odibi_tui.lines import InTop
-from odibi_tui.paint import Line, rule
+from odibi_tui.paint import Line, harmless, rule
 from odibi_tui.paint import width as line_width
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Chrome(InTop, Widget):
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        line = self._lines[y] if y < len(self._lines) else ()
+        line = harmless(self._lines[y]) if y < len(self._lines) else ()
         style_of = self.top.style_of
         strip = Strip([Segment(text, style_of(name)) for text, name in line], line_width(line))
         if self._left:
@@ -109,6 +109,15 @@ class Pane(InTop, Vertical):
 
     def on_resize(self) -> None:
         self.retitle()
+
+    @property
+    def entry(self) -> Widget:
+        """What gets the keys when the pane is gone to."""
+        return self.body
+
+    def typing_keys(self) -> tuple[tuple[str, str], ...]:
+        """Keys for the footer while something is typed here; none when the actions' keys work."""
+        return ()
 
     # Moving, the same in all panes of lines -----------------------------------------------------------
 

@@ -211,9 +211,9 @@ class World:
         return self.state.nodes.get(key)
 
     def layer(self, key: str) -> str:
-        """The node's layer, empty without one."""
+        """The node's layer, safe to show; empty without one."""
         node = self.node_state(key)
-        return (node.plan.layer if node else None) or self.project.layers.get(key, "")
+        return safe_line((node.plan.layer if node else None) or self.project.layers.get(key, ""))
 
     def tags(self, key: str) -> tuple[str, ...]:
         node = self.node_state(key)

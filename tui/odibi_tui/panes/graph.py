@@ -11,11 +11,12 @@ from textual.geometry import Region
 
 from odibi import layout
 from odibi.layout import Drawing
+from odibi.safe_text import safe_line
 from odibi_tui import eta, picture
 from odibi_tui.background import in_background
 from odibi_tui.filtering import matching, rows_before
 from odibi_tui.lines import LinePane
-from odibi_tui.paint import Line, amount, duration, percent
+from odibi_tui.paint import Line, amount, duration, percent, width
 from odibi_tui.pane import Pane
 from odibi_tui.picture import Lit, Look, NodeLook
 from odibi_tui.theme import style_of_status
@@ -258,7 +259,7 @@ class GraphBody(LinePane):
             nodes, edges = layout.collapse(
                 nodes, edges, {key: _FOLDED + name for key, name in folded.items()}
             )
-            labels |= {key: f"▸ {key[1:]} {len(m)}" for key, m in self._members.items()}
+            labels |= {key: f"▸ {safe_line(key[1:])} {len(m)}" for key, m in self._members.items()}
             layers |= {key: layers.get(m[0], "") for key, m in self._members.items()}
         return Look(
             nodes,
@@ -333,7 +334,7 @@ class GraphBody(LinePane):
         for name, x in sorted(first.items(), key=lambda item: item[1]):
             if x >= at:
                 spans += [(" " * (x - at), "text"), (name, "heading")]
-                at = x + len(name)
+                at = x + width((spans[-1],))
         return tuple(spans)
 
     def _node_look(self, key: str) -> NodeLook:
@@ -356,7 +357,7 @@ class GraphBody(LinePane):
             sign,
             "planned" if planned else "dim" if dim else style,
             name,
-            detail,
+            safe_line(detail, 200),
             detail_style,
             frame,
         )
@@ -400,10 +401,12 @@ class GraphBody(LinePane):
             return [((" reading …", "dim"),)]
         if world.project.problems:
             lines: list[Line] = [((" odibi.yaml can't be used yet:", "bold"),), ()]
-            return lines + [((f"  {text}", "failed"),) for text in world.project.problems[:30]]
+            return lines + [
+                ((f"  {safe_line(text)}", "failed"),) for text in world.project.problems[:30]
+            ]
         return [
             (),
-            ((f"  No runs yet in {world.root.name}/.odibi", "bold"),),
+            ((f"  No runs yet in {safe_line(world.root.name)}/.odibi", "bold"),),
             (),
             (("  odibi top is watching this folder. Start a run in any terminal:", "text"),),
             (),

@@ -122,10 +122,10 @@ def entry_line(entry: Entry, form: Form, name: str, text: str, found: str, first
         return ((" ", "text"), *highlighted(text, "text", found))
     if not first:
         return ((" " * form.before, "text"), *highlighted(text, style, found))
-    level = "WARN" if entry.level == "WARNING" else entry.level
+    level = "WARN" if entry.level == "WARNING" else safe_line(entry.level, 10)
     columns: tuple[Span, ...] = (
         (f" {_time(entry.at, form.precise)} ", "dim"),
-        (f"{fit(level, form.level) if form.level > 1 else level[:1]} ", style),
+        (f"{fit(level if form.level > 1 else level[:1], form.level)} ", style),
     )
     if form.node:
         column = fit(name, form.node)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from odibi.run_state import NodeState
+from odibi.safe_text import safe_line
 from odibi_tui import eta
 from odibi_tui.filtering import matching, rows_before
 from odibi_tui.lines import LinePane
@@ -224,7 +225,7 @@ class NodeTable(LinePane):
             (f" {self.top.sign(status)}{statuses.count(status)}", style_of_status(status))
             for status in dict.fromkeys(statuses)
         )
-        return ((f"▾ {name} ", "title"), (f"{len(keys)}", "dim"), *signs)
+        return ((f"▾ {safe_line(name)} ", "title"), (f"{len(keys)}", "dim"), *signs)
 
     def _empty(self) -> list[Line]:
         world = self.world
@@ -290,12 +291,12 @@ class NodeTable(LinePane):
         node = self.world.node_state(key)
         if node is None or node.status not in ("running", "retrying"):
             said = node.reason if node and node.status in ("skipped", "reused") else ""
-            return ((said, "dim"),)
+            return ((safe_line(said), "dim"),)
         if node.status == "retrying":
             return ((f"try {node.attempt + 1} soon", "warning"),)
         share = self._share(key, node)
         if share is None:
-            return ((node.stage or "", "running"),)
+            return ((safe_line(node.stage or ""), "running"),)
         full, empty = bar(share, 7, self.top.ascii)
         return ((full, "running"), (empty, "dim"), (f"{share:4.0%}", "text"))
 
@@ -359,7 +360,7 @@ class NodeTable(LinePane):
         return ((sparkline(past, 16, self.top.ascii), "dim"),)
 
     def cell_engine(self, key: str) -> Line:
-        return ((self.world.state.engine if self.world.node_state(key) else "", "dim"),)
+        return ((safe_line(self.world.state.engine if self.world.node_state(key) else ""), "dim"),)
 
 
 def _one_of(known: tuple[str, ...], value: object, otherwise: str) -> str:
