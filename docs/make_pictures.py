@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
 # name: columns, rows, view, keys pressed before the picture is taken
 SHOTS: dict[str, tuple[int, int, str, tuple[str, ...]]] = {
-    "top": (160, 46, "graph", ("e",)),
+    "top": (150, 44, "graph", ("e",)),
     "top-small": (80, 24, "graph", ()),
     "top-story": (120, 34, "story", ("e", "z")),
     "top-runs": (100, 29, "runs", ()),
@@ -44,20 +44,29 @@ def main() -> None:
 
 
 def _make_runs(project: Path, size: str) -> None:
-    """A few good runs, then one in which a node fails for a real reason: a column of it is gone."""
-    odibi = [sys.executable, "-m", "odibi"]
-    subprocess.run([*odibi, "demo", project, "--size", size], check=True, capture_output=True)
-    for _ in range(5):
-        subprocess.run([*odibi, "run", "-q", "-p", project], check=True, capture_output=True)
+    """Good runs, and two in which a node fails for a real reason: its SQL names no column there is."""
+    _odibi("demo", project, "--size", size, at=project.parent)
     sql = project / "sql" / "sessions.sql"
-    good = sql.read_text()
-    sql.write_text(good.replace("session_id", "sesion_id", 1))
-    subprocess.run([*odibi, "run", "-q", "-p", project], check=False, capture_output=True)
+    good = sql.read_text(encoding="utf-8")
+    broken = good.replace("session_key,", "sesion_key,", 1)
+    for text in (*[good] * 5, broken, *[good] * 4, broken):
+        sql.write_text(text, encoding="utf-8")
+        _odibi("run", at=project)
+
+
+def _odibi(*arguments: str | Path, at: Path) -> None:
+    """Carry out a command as a person in the folder `at` would; a failed run is one of the results."""
+    command = [sys.executable, "-m", "odibi", *arguments]
+    done = subprocess.run(command, cwd=at, check=False, capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        sys.exit(done.stderr)
 
 
 async def _take(
     project: Path, preferences: Path, columns: int, rows: int, view: str, keys: tuple[str, ...]
 ) -> str:
+    preferences.mkdir(exist_ok=True)  # the colours of a good terminal, whichever this runs in
+    (preferences / "top.json").write_text('{"theme": "odibi-dark"}', encoding="utf-8")
     app = TopApp(Options(project / "odibi.yaml", view=view, preferences=preferences))
     async with app.run_test(size=(columns, rows)) as pilot:
         await settled(app, pilot)

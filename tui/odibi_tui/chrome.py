@@ -137,7 +137,7 @@ def _final_details(world: World) -> list[Line]:
         details.append((("  dry run", "warning"),))
     if totals.quarantined or totals.unreadable:
         put = amount(totals.quarantined + totals.unreadable)
-        details.append(((f"  {put} put aside", "warning"),))
+        details.append(((f"  {put} set aside", "warning"),))
     if state.finished is not None:
         ago = (world.now() - state.finished).total_seconds()
         details.append(((f"  {_ago(ago)}", "dim"),))

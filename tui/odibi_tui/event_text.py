@@ -22,7 +22,7 @@ def told(payload: ev.Payload) -> tuple[str, str] | None:
             again = f"the next try comes in {_took(payload.delay)}"
             return "WARNING", f"try {payload.attempt} failed, {again}: {_error(payload.error)}"
         case ev.RowsQuarantined():
-            put = f"{amount(payload.rows)} {payload.kind} rows put aside"
+            put = f"{amount(payload.rows)} {payload.kind} rows set aside"
             return "WARNING", f"{put}: {payload.path}{_reasons(payload)}"
         case ev.CheckEvaluated():
             return _check(payload)

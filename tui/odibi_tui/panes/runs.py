@@ -116,7 +116,8 @@ def details(run: RunSummary, now: datetime, signs: Mapping[str, str], cells: int
     said += [f"selection {' '.join(run.selection)}"] if run.selection else []
     said += [f"git {run.git_sha[:7]}"] if run.git_sha else []
     said += [f"env {run.env}"] if run.env else []
-    said += [f"{amount(run.quarantined)} put aside"] if run.quarantined else []
+    aside = run.quarantined + run.unreadable
+    said += [f"{amount(aside)} set aside"] if aside else []
     second: Line = ((f" {' · '.join(map(safe_line, said))}", "dim"), *_special(run))
     if run.status == "damaged":  # nothing else is known; the run's folder is the place of its log
         second = ()
