@@ -23,7 +23,7 @@ PICTURES = HERE / "pictures"
 SHOTS: dict[str, tuple[int, int, str, tuple[str, ...]]] = {
     "top": (150, 44, "graph", ("e",)),
     "top-small": (80, 24, "graph", ()),
-    "top-story": (120, 34, "story", ("e", "z")),
+    "top-story": (120, 26, "story", ("e", "z")),
     "top-runs": (100, 29, "runs", ()),
     "top-rerun": (110, 32, "graph", ("e", "R")),
 }

@@ -130,6 +130,8 @@ class TopApp(App[None]):
 
     async def first_frame(self) -> None:
         """The screen stands: read the ledger, then go on following."""
+        for problem in self.preferences.problems:
+            self.notify(problem, title="keys", severity="error", markup=False)
         if self.options.run is not None:
             self.world.show_run(self.options.run)
         in_background(self, self._follow, "follow", exclusive=True)
