@@ -75,7 +75,7 @@ async def test_a_run_is_watched_from_nothing_to_its_end(tmp_path: Path) -> None:
 
     async with app.run_test(size=(120, 40)) as pilot:
         await asyncio.wait_for(settled(app, pilot), 30)
-        assert shows("no runs yet", "WAITING")
+        await until(lambda: shows("no runs yet", "WAITING"))
         process = subprocess.Popen(
             [sys.executable, "-m", "odibi", "run", "-p", str(folder), "-j", "2"],
             stdout=subprocess.DEVNULL,

@@ -36,9 +36,9 @@ from tests.tui.recordings import (
 SCREENS = Path(__file__).parent / "screens"
 UPDATE = os.environ.get("ODIBI_UPDATE_SCREENS") == "1"
 SMALL, MEDIUM, LARGE = (80, 24), (120, 40), (200, 60)
-_STILL = 0.5  # seconds without a change after which a screen is taken to stand
+_STILL = 0.5  # seconds without a change after which a screen to keep is taken to stand
 _KNOWN = 12  # characters of a path that are enough to know it by
-_LONG = 20.0  # seconds that a screen may take to look as it should
+_LONG = 4.0  # the same for a screen that is not as it should be
 
 
 def damaged(folder: Path) -> None:
@@ -131,24 +131,15 @@ def text_of(pilot: Pilot[None]) -> str:
     return re.sub(rf"{folder}\S*", "<folder>", screen_text(app))
 
 
-async def still(pilot: Pilot[None]) -> str:
-    """The screen's text once it has not changed for a while."""
+async def becomes(pilot: Pilot[None], wanted: str | None) -> str:
+    """The screen's text as soon as it is as wanted, else when it has not changed for a while."""
     loop = asyncio.get_running_loop()
+    patience = _STILL if wanted is None else _LONG
     text, since = text_of(pilot), loop.time()
-    while loop.time() - since < _STILL or "planning …" in text:
-        await pilot.pause(0.02)
+    while text != wanted and (loop.time() - since < patience or "planning …" in text):
+        await pilot.pause(0.05)
         if (now := text_of(pilot)) != text:
             text, since = now, loop.time()
-    return text
-
-
-async def becomes(pilot: Pilot[None], wanted: str) -> str:
-    """The screen's text: as soon as it is as wanted, else what it stays at."""
-    until = asyncio.get_running_loop().time() + _LONG
-    while (text := text_of(pilot)) != wanted:
-        if asyncio.get_running_loop().time() > until:
-            break
-        await pilot.pause(0.05)
     return text
 
 
@@ -171,7 +162,7 @@ async def test_the_screen_looks_as_kept(shot: Shot, tmp_path: Path) -> None:
     ) as pilot:
         for key in shot.keys:
             await pilot.press(key)
-        found = await (still(pilot) if UPDATE else becomes(pilot, kept))
+        found = await becomes(pilot, None if UPDATE else kept)
     if UPDATE:
         SCREENS.mkdir(exist_ok=True)
         shot.path.write_text(found + "\n", encoding="utf-8")
