@@ -357,7 +357,7 @@ class GraphBody(LinePane):
             sign,
             "planned" if planned else "dim" if dim else style,
             name,
-            safe_line(detail, 200),
+            detail,
             detail_style,
             frame,
         )
@@ -377,11 +377,11 @@ class GraphBody(LinePane):
             return f"{duration(node.seconds)} of {duration(usual)}", "dim"
         if node.status == "running":
             share = f" {node.fraction:.0%}" if node.fraction is not None else ""
-            return f"{node.stage or ''}{share}", "running"
+            return f"{safe_line(node.stage or '')}{share}", "running"
         if node.status in ("skipped", "reused", "queued"):
-            return node.reason if node.status != "queued" else "", "dim"
+            return safe_line(node.reason) if node.status != "queued" else "", "dim"
         if node.status in ("failed", "lost") and node.error is not None:
-            return node.error.kind, "failed"
+            return safe_line(node.error.kind), "failed"
         took = f"  {duration(node.seconds)}" if self.mode == "state" else ""
         return f"{amount(rows)}{took}", "dim"
 
