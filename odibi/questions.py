@@ -151,8 +151,8 @@ class Question:
 
     def count(self) -> int:
         """How many rows the whole answer has: asks again, for the number only."""
-        found = self._guarded(self._relation.count("*").fetchone)
-        return int(found[0])
+        ((count,),) = self._guarded(self._relation.count("*").fetchall)
+        return int(count)
 
     def _rows(self, expression: str, limit: int | None) -> Iterator[tuple[str | None, ...]]:
         relation = self._relation.project(expression)

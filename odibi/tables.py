@@ -81,6 +81,21 @@ class StoredTable:
         }
 
 
+# words that DuckDB takes for the name of a table only in quotes
+_WORDS = """
+    all analyse analyze and anti any array as asc asof asymmetric at authorization binary both
+    by case cast check collate collation column columns concurrently constraint create cross
+    default deferrable desc describe distinct do else end except false fetch for foreign freeze
+    from full generated glob group having ilike in initially inner intersect into is isnull join
+    lambda lateral leading left like limit map natural not notnull null offset on only or order
+    outer overlaps pivot pivot_longer pivot_wider placing positional primary qualify references
+    returning right select semi show similar some struct summarize symmetric table tablesample
+    then to trailing true try_cast tuple union unique unpack unpivot using variadic verbose when
+    where window with
+"""
+_RESERVED = frozenset(_WORDS.split())
+
+
 def quoted(name: str) -> str:
     """The name as an SQL identifier, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
@@ -88,7 +103,8 @@ def quoted(name: str) -> str:
 
 def sql_name(name: str) -> str:
     """The name as people write it in SQL: quoted only where it must be."""
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else quoted(name)
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and name.lower() not in _RESERVED
+    return name if plain else quoted(name)
 
 
 def stored_tables(graph: Graph) -> list[StoredTable]:

@@ -15,7 +15,7 @@ from odibi.cli.query import print_csv, print_json_rows, print_table
 from odibi.engine import Source
 from odibi.errors import UsageError
 from odibi.questions import Question, check
-from odibi.tables import StoredTable
+from odibi.tables import StoredTable, quoted, sql_name
 
 
 @pytest.fixture
@@ -109,6 +109,15 @@ def test_only_the_projects_tables_can_be_read(tables: list[StoredTable], tmp_pat
     for sql in (f"FROM '{other}'", f"FROM read_csv('{other}')", f"FROM glob('{tmp_path}/*')"):
         with pytest.raises(UsageError):
             rows(sql, tables)
+
+
+def test_every_name_can_be_asked_for() -> None:
+    words = duckdb.sql("SELECT DISTINCT keyword_name FROM duckdb_keywords()").fetchall()
+    connection = duckdb.connect()
+    for name in [*(word for (word,) in words), "odd name", 'a"b', "1st", "été"]:
+        connection.execute(f"CREATE VIEW {quoted(name)} AS SELECT 1 AS x")
+        assert connection.execute(f"FROM {sql_name(name)}").fetchall() == [(1,)]
+    assert sql_name("orders") == "orders"
 
 
 def test_words_are_not_sql(tables: list[StoredTable]) -> None:

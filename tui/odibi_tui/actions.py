@@ -125,6 +125,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("edit.yaml", "o", "editor", "Open the node's lines in $EDITOR", "Acting"),
     Action("open.html", "O", "browser", "Open the story of the run in a browser", "Acting"),
     Action("copy", "y", "copy", "Copy: name, row, SQL, error, sample or the whole view", "Acting"),
+    Action("save.node", "ctrl+s", "as node", "Ask: the question as YAML of a node", "Acting"),
     Action(
         "watch.rerun",
         "W",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from odibi_tui.paint import folded
 from odibi_tui.world import World
 
-__all__ = ["matching", "rows_before", "test_of"]
+__all__ = ["is_filter", "matching", "rows_before", "test_of"]
 
 _Test = Callable[[str], bool]
 _STATES = {
@@ -35,11 +35,22 @@ def test_of(world: World, text: str) -> _Test:
     """Whether a node passes all words of the filter.
 
     Words: a part of the key, `!part`, `s:failed,warn`, `t>30` (seconds), `rows<0` (change against the
-    run before, per cent), `q>0` (rows put aside), `tag:x`, `layer:x`, `pipeline:x`, `orders+`,
+    run before, per cent), `q>0` (rows set aside), `tag:x`, `layer:x`, `pipeline:x`, `orders+`,
     `+orders`, `1+orders+2`.
     """
     tests = [_word(world, word) for word in text.split()]
     return lambda key: all(test(key) for test in tests)
+
+
+def is_filter(text: str) -> bool:
+    """Whether the text can only be meant as a filter: each word is one, more than a part of a name."""
+    words = [word.removeprefix("!") for word in text.split()]
+    return bool(words) and all(
+        _NUMBER.fullmatch(word)
+        or (word.partition(":")[0] in _BY_FACT and ":" in word)
+        or re.fullmatch(r"(d:)?(\d*\+)[\w.]+(\+\d*)?|(d:)?[\w.]+(\+\d*)", word)
+        for word in words
+    )
 
 
 def _word(world: World, word: str) -> _Test:

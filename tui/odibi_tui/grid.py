@@ -108,7 +108,7 @@ class GridBody(LinePane):
         self.cursor = None
         self.scroll_to(0, 0, animate=False, immediate=True)
         self.head.display = bool(table.columns)
-        self.head.styles.height = 2
+        self.head.styles.height = 2 if any(kind for _, kind in table.columns) else 1
         self.head.show(*table.head())
         self.all_changed()
 

@@ -131,7 +131,7 @@ class MainScreen(InTop, Screen[None]):
         """Give the keys to a pane."""
         pane = self.panes.get(name)
         if pane is not None:
-            self.set_focus(pane.body)
+            self.set_focus(pane.entry)
 
     @property
     def focused_pane(self) -> Pane | None:
@@ -205,7 +205,8 @@ class MainScreen(InTop, Screen[None]):
             for name in dict.fromkeys(wanted)
             if self.why_not(name) is None
         ]
-        self.keys.show(footer_line(shown, self.top.size.width))
+        typed = pane.typing_keys() if pane else ()
+        self.keys.show(footer_line(typed or shown, self.top.size.width))
 
     def key_of(self, action: str) -> str:
         """The key of an action as people read it, theirs where they chose one."""
@@ -289,9 +290,6 @@ class MainScreen(InTop, Screen[None]):
 
     async def do_view_query(self) -> None:
         await self.show_view("query")
-        begin = getattr(self.panes["query"], "begin", None)
-        if begin is not None:
-            begin()
 
     async def do_view_tables(self) -> None:
         await self.show_view("tables")

@@ -65,7 +65,7 @@ class MessageDialog(Sheet[None]):
         return [
             line
             for number, text in said
-            for line in wrap(text, room, self._style_name if number == 0 else "text", indent=" ")
+            for line in _wrapped(text, room, self._style_name if number == 0 else "text")
         ]
 
     def sheet_keys(self) -> list[tuple[str, str]]:
@@ -77,3 +77,9 @@ class MessageDialog(Sheet[None]):
     def action_copy(self) -> None:
         self.top.copy_to_clipboard("\n".join(self._said))
         self.notify(f"copied {len(self._said)} lines", timeout=2)
+
+
+def _wrapped(text: str, cells: int, style: str) -> list[Line]:
+    """The text wrapped, all of it as far in as its first line."""
+    bare = text.lstrip()
+    return wrap(bare, cells, style, indent=" " * (len(text) - len(bare) + 1))
