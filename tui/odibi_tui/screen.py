@@ -263,7 +263,8 @@ class MainScreen(InTop, Screen[None]):
         result = getattr(self._holder(action), method_of(action))()
         if inspect.isawaitable(result):
             await result
-        if action.startswith("move."):  # keys held down: what stands around the panes can wait
+        replaying = self.player is not None and self.player.active
+        if action.startswith("move.") and not replaying:  # keys held down: the rest can wait
             self._refresh_chrome_soon(_CHROME_KEY)
         else:
             self.refresh_chrome()
