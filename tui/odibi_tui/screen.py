@@ -420,7 +420,7 @@ class MainScreen(InTop, Screen[None]):
             self.top.changed(world.mark(world.marked ^ {world.node}))
 
     def do_copy(self) -> None:
-        from odibi_tui.copying import Copy, CopyDialog, copies_of_pane
+        from odibi_tui.copying import Copy, CopyDialog, copied, copies_of_pane
 
         pane = self.focused_pane
         if pane is None:
@@ -429,17 +429,19 @@ class MainScreen(InTop, Screen[None]):
         def take(chosen: Copy | None) -> None:
             if chosen is not None:
                 self.app.copy_to_clipboard(chosen[1])
-                self.notify(f"copied: {chosen[0]}", markup=False, timeout=2)
+                self.notify(copied(chosen), markup=False, timeout=2)
 
         self.app.push_screen(CopyDialog(copies_of_pane(pane)), take)
 
     def can_edit_yaml(self) -> str | None:
         if self.top.is_headless or self.top.is_web:
             return "there is no terminal for an editor here"
-        return None if self._place() else "select a node that odibi.yaml has"
+        return None if self._place() else "odibi.yaml does not have this node"
 
     def _place(self) -> tuple[Path, int] | None:
-        return self.top.world.project.places.get(self.top.world.node or "")
+        """Where the node stands that is selected or under the cursor; of none the file's beginning."""
+        world, node = self.top.world, self.actor.node
+        return world.project.places.get(node) if node else (world.path, 1)
 
     def do_edit_yaml(self) -> None:
         """Open the node's lines in the person's editor; the screen comes back when it ends."""
@@ -449,14 +451,15 @@ class MainScreen(InTop, Screen[None]):
 
         place = self._place()
         assert place is not None
-        command = editor_command(chosen_editor(), *place)
-        try:
-            with self.app.suspend():
-                subprocess.run(command, check=False)
-        except OSError as error:
-            self.notify(
-                f"{command[0]}: {error.strerror}; set $EDITOR", severity="error", markup=False
-            )
+        command, said = editor_command(chosen_editor(), *place), ""
+        with self.app.suspend():
+            try:
+                ended = subprocess.run(command, check=False, cwd=self.top.world.root)
+                said = f"{command[0]} ended with {ended.returncode}" if ended.returncode else ""
+            except OSError as error:
+                said = f"{command[0]}: {error.strerror}; name another editor in $EDITOR"
+        if said:
+            self.notify(said, severity="error", markup=False)
         self.refresh(layout=True)
 
     def can_open_html(self) -> str | None:
