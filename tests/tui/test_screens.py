@@ -37,6 +37,7 @@ SCREENS = Path(__file__).parent / "screens"
 UPDATE = os.environ.get("ODIBI_UPDATE_SCREENS") == "1"
 SMALL, MEDIUM, LARGE = (80, 24), (120, 40), (200, 60)
 _STILL = 0.5  # seconds without a change after which a screen to keep is taken to stand
+_BUSY = re.compile("planning …|reading …")
 _KNOWN = 12  # characters of a path that are enough to know it by
 _LONG = 4.0  # the same for a screen that is not as it should be
 
@@ -93,6 +94,9 @@ SHOTS = [
     *of_sizes("logs", "logs", run=FAILED),
     *of_sizes("story", "story", "e", run=FAILED),
     *sections(),
+    *of_sizes("tables", "tables"),
+    Shot("query", "query", SMALL),
+    Shot("query", "query", MEDIUM),
     Shot("story-of-run", "story", MEDIUM, ("z",), QUARANTINED),
     Shot("graph-tiny", "graph", (40, 10)),
     Shot("graph-down", "graph", MEDIUM, ("z", "d")),
@@ -136,7 +140,7 @@ async def becomes(pilot: Pilot[None], wanted: str | None) -> str:
     loop = asyncio.get_running_loop()
     patience = _STILL if wanted is None else _LONG
     text, since = text_of(pilot), loop.time()
-    while text != wanted and (loop.time() - since < patience or "planning …" in text):
+    while text != wanted and (loop.time() - since < patience or _BUSY.search(text)):
         await pilot.pause(0.05)
         if (now := text_of(pilot)) != text:
             text, since = now, loop.time()
@@ -162,7 +166,8 @@ async def test_the_screen_looks_as_kept(shot: Shot, tmp_path: Path) -> None:
     ) as pilot:
         for key in shot.keys:
             await pilot.press(key)
-        found = await becomes(pilot, None if UPDATE else kept)
+        async with asyncio.timeout(60):
+            found = await becomes(pilot, None if UPDATE else kept)
     if UPDATE:
         SCREENS.mkdir(exist_ok=True)
         shot.path.write_text(found + "\n", encoding="utf-8")

@@ -187,7 +187,7 @@ def tabs_line(
     right.append((f" {mode} ", style))
     if width(tuple(tabs)) + width(tuple(right)) > cells:
         tabs = [
-            (f" {number}{name.capitalize()}" if name == view else f" {number}", tabs[number][1])
+            (f" {number}{_tab(name)}" if name == view else f" {number}", tabs[number][1])
             for number, name in enumerate(views, start=1)
         ]
     return join(tuple(tabs), tuple(right), cells)
