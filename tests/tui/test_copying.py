@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def appears(app: TopApp, pilot: Pilot[object], text: str) -> bool:
+async def appears(app: TopApp, pilot: Pilot[None], text: str) -> bool:
     """Whether the text comes on the screen: what is said there slides in a little later."""
     for _ in range(200):
         if text in screen_text(app):
