@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from unicodedata import category
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -144,9 +145,20 @@ async def walk(steps: list[Step], parent: Path) -> None:
             check(app, step.size)
 
 
-@settings(max_examples=10, phases=_NO_SHRINK)
-@given(st.lists(steps, min_size=4, max_size=8))
+walks = st.lists(steps, min_size=4, max_size=8)
+
+
+@settings(max_examples=4, phases=_NO_SHRINK)
+@given(walks)
 def test_any_beginning_of_a_log_is_shown_in_any_view(steps: list[Step]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(walk(steps, Path(folder)))
+
+
+@pytest.mark.wide
+@settings(max_examples=60, phases=_NO_SHRINK)
+@given(walks)
+def test_many_beginnings_of_logs_are_shown(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(walk(steps, Path(folder)))
 
@@ -230,8 +242,16 @@ async def look_at(payloads: list[ev.Payload], size: tuple[int, int], parent: Pat
                 check(app, size)
 
 
-@settings(max_examples=12, phases=_NO_SHRINK)
+@settings(max_examples=4, phases=_NO_SHRINK)
 @given(hostile_runs(), sizes)
 def test_no_text_gets_out_of_its_cells(payloads: list[ev.Payload], size: tuple[int, int]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(look_at(payloads, size, Path(folder)))
+
+
+@pytest.mark.wide
+@settings(max_examples=60, phases=_NO_SHRINK)
+@given(hostile_runs(), sizes)
+def test_many_texts_stay_in_their_cells(payloads: list[ev.Payload], size: tuple[int, int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(look_at(payloads, size, Path(folder)))
