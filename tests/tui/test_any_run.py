@@ -52,7 +52,7 @@ HOSTILE = (
     "\u202etxet\u202c \u200f\u2067",
     "名前のとても長いノード",
     "👩‍👩‍👧‍👦🏳️‍🌈e\u0301\u200b\u200d\ufeff",
-    "a" * 10_000,
+    "a" * 250,  # with more, hypothesis warns of examples that are too long to print
     "one\ntwo\r\nthree\ttab\x0b\x0c\x85\u2028",
     "\x00\x01\x7f",
     "",

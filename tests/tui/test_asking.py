@@ -140,13 +140,16 @@ async def test_a_question_that_takes_too_long_is_stopped(folder: Path) -> None:
     await asker.close()
 
 
-async def test_the_process_ends_with_its_asker_and_leaves_nothing(asker: Asker) -> None:
+async def test_the_process_ends_with_its_asker_and_leaves_nothing(
+    asker: Asker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     await asker.ask("SELECT 1")
-    process, work = asker._process, asker._folder
-    assert process is not None and work is not None and Path(work.name).is_dir()
+    process = asker._process
+    assert process is not None and len(list(tmp_path.iterdir())) == 1
     await asker.close()
     assert process.returncode == 0
-    assert not Path(work.name).exists()
+    assert not list(tmp_path.iterdir())
 
 
 async def test_a_process_that_breaks_is_said_and_replaced(asker: Asker) -> None:

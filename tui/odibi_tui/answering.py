@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -116,11 +117,16 @@ def _counted(table: StoredTable) -> int | None:
 
 
 def main(path: Path) -> None:
-    """Answer until nobody asks any more; a question that goes on then ends with the process."""
+    """Answer until nobody asks any more; a question that goes on then ends with the process.
+
+    What DuckDB puts on disk lies in a folder of its own.
+    """
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_work, args=(path, requests), daemon=True).start()
-    for line in sys.stdin:
-        requests.put(line)
+    with tempfile.TemporaryDirectory(prefix="odibi-", ignore_cleanup_errors=True) as folder:
+        os.chdir(folder)
+        threading.Thread(target=_work, args=(path, requests), daemon=True).start()
+        for line in sys.stdin:
+            requests.put(line)
     os._exit(0)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,7 +59,6 @@ class Asker:
     def __init__(self, path: Path, seconds: float = _SECONDS) -> None:
         self._path, self._seconds = path, seconds
         self._process: asyncio.subprocess.Process | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._closed = False
         self._lock = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
@@ -114,9 +112,7 @@ class Asker:
             except OSError as error:
                 raise QuestionError(str(error)) from None
             finally:
-                said = self._said()
-                if not line:
-                    await self._end()
+                said = "" if line else await self._end()
         if not line:
             raise QuestionError(said or "the process that answers questions has ended")
         self._wind()
@@ -136,34 +132,18 @@ class Asker:
             return await process.stdout.readline()
 
     async def _running(self) -> asyncio.subprocess.Process:
-        """The process, started when there is none. What DuckDB puts on disk lies in a folder of its own."""
+        """The process, started when there is none."""
         if (process := self._process) is not None and _answers(process):
             return process
         await self._end()
-        self._folder = tempfile.TemporaryDirectory(prefix="odibi-")
-        with self._errors().open("wb") as errors:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "odibi_tui.answering", str(self._path.resolve())),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                cwd=self._folder.name,
-                limit=_LINE,
-            )
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "odibi_tui.answering", str(self._path.resolve())),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=_LINE,
+        )
         return self._process
-
-    def _errors(self) -> Path:
-        assert self._folder is not None
-        return Path(self._folder.name) / "errors.txt"
-
-    def _said(self) -> str:
-        """The last line that the process wrote before it broke."""
-        if self._folder is None:
-            return ""
-        with suppress(OSError):
-            lines = self._errors().read_text(encoding="utf-8", errors="replace").split("\n")
-            return next((line for line in reversed(lines) if line.strip()), "")
-        return ""
 
     def _wind(self) -> None:
         """Let go of the process after a while without questions."""
@@ -173,16 +153,17 @@ class Asker:
         if process is not None and process.stdin is not None:
             self._idle = asyncio.get_running_loop().call_later(_IDLE, process.stdin.close)
 
-    async def _end(self) -> None:
-        """End the process and take away what it wrote."""
+    async def _end(self) -> str:
+        """End the process; returns the last that it said of what broke it."""
         if self._idle is not None:
             self._idle.cancel()
-        if self._process is not None:
-            await _ended(self._process)
-            self._process = None  # only now: whoever is cancelled here leaves the rest to `close`
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        if (process := self._process) is None:
+            return ""
+        await _ended(process)
+        assert process.stderr is not None
+        said = (await process.stderr.read()).decode("utf-8", "replace")
+        self._process = None  # only now: whoever is cancelled above leaves the rest to `close`
+        return next((line for line in reversed(said.split("\n")) if line.strip()), "")
 
 
 def _answers(process: asyncio.subprocess.Process) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -71,6 +72,7 @@ class MainScreen(InTop, Screen[None]):
 
     def on_mount(self) -> None:
         self.panes: dict[str, Pane] = {}
+        self._arranging = asyncio.Lock()
         self._chrome_timer: Timer | None = None
         self.prompt: Prompt | None = None
         self.before_compare = "runs"
@@ -96,19 +98,27 @@ class MainScreen(InTop, Screen[None]):
     # Arranging ------------------------------------------------------------------------------------------
 
     async def arrange_panes(self) -> None:
-        """Put the panes of the chosen view in their places; those needed first are made now."""
+        """Put the panes of the chosen view in their places; those needed first are made now.
+
+        One arrangement at a time: the panes that one is still making are not yet there for another.
+        """
+        async with self._arranging:
+            await self._arrange()
+
+    async def _arrange(self) -> None:
         from odibi_tui.world import ALL  # after the first frame
 
         size = self.top.size
         self.kind = size_class(size)
         board = self.board.size
         regions = arrange(self.kind, board, self.view, self.zoomed)
-        new = [self._make(name) for name in regions if name not in self.panes]
+        new = {name: self._make(name) for name in regions if name not in self.panes}
         for name, pane in self.panes.items():
             pane.display = name in regions
         self.board.arrangement.regions = regions
         if new:
-            await self.board.mount(*new)
+            await self.board.mount(*new.values())
+            self.panes |= new  # only now have they what they are made of
         self.board.refresh(layout=True)
         self.tabs.display = self.kind != "tiny"
         for name in regions:
@@ -118,7 +128,6 @@ class MainScreen(InTop, Screen[None]):
     def _make(self, name: str) -> Pane:
         module = importlib.import_module(f"odibi_tui.panes.{name}")
         pane: Pane = getattr(module, PANES[name])(name)
-        self.panes[name] = pane
         return pane
 
     def visible_panes(self) -> list[Pane]:

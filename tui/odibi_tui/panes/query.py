@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 from odibi_tui import assistant
@@ -33,6 +32,7 @@ from odibi_tui.story_page import counted
 from odibi_tui.world import Change
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
     from textual.timer import Timer
     from textual.widget import Widget
@@ -315,6 +315,16 @@ class QueryPane(Pane):
         return found
 
 
+_KEYS = {
+    "enter": "submit",
+    "shift+enter": "new_line",
+    "ctrl+j": "new_line",
+    "escape": "leave",
+    "tab": "leave",
+    "shift+tab": "leave",
+}
+
+
 class QueryPrompt(InTop, TextArea):
     """Where questions are typed, in colours, with what was asked before."""
 
@@ -322,12 +332,6 @@ class QueryPrompt(InTop, TextArea):
     QueryPrompt { height: 1; border: none; padding: 0 1; scrollbar-size-vertical: 1; }
     QueryPrompt:focus { border: none; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", show=False, priority=True),
-        Binding("shift+enter,ctrl+j", "new_line", show=False, priority=True),
-        Binding("escape", "leave", show=False, priority=True),
-        Binding("tab,shift+tab", "leave", show=False, priority=True),
-    ]
 
     def __init__(self, pane: QueryPane) -> None:
         super().__init__(
@@ -352,6 +356,14 @@ class QueryPrompt(InTop, TextArea):
             *((text, style_of(name)) for text, name in spans), end="", no_wrap=True
         )
 
+    def on_key(self, event: events.Key) -> None:
+        """Keys of ours. Not bindings: those with priority overtake characters that were typed before."""
+        act = _KEYS.get(event.key)
+        if act is not None:
+            event.stop()
+            event.prevent_default()
+            getattr(self, act)()
+
     def put(self, text: str) -> None:
         """Type a text in place of what is typed."""
         self.text = text
@@ -360,17 +372,17 @@ class QueryPrompt(InTop, TextArea):
     def on_text_area_changed(self) -> None:
         self._pane._fit()
 
-    def action_submit(self) -> None:
+    def submit(self) -> None:
         text = self.text.strip()
         if text:
             self._past = [*(past for past in self._past if past != text), text]
             self._at = len(self._past)
             self._pane.submit(text)
 
-    def action_new_line(self) -> None:
+    def new_line(self) -> None:
         self.insert("\n")
 
-    def action_leave(self) -> None:
+    def leave(self) -> None:
         """Stop what is being asked, else go to the result, where all keys work."""
         if not self._pane.stop():
             self.screen.set_focus(self._pane.body)

@@ -28,7 +28,6 @@ __all__ = ["Stored", "TableList", "TablesPane", "stored_line", "stored_of", "tab
 
 _PREVIEW = 100
 _LOW = 12  # rows of a pane that shows the list only
-_UNWRITTEN = " has not been written yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,16 @@ class Stored:
     changed: datetime | None = None
     rows: int | None = None
     run_id: str = ""
+    layer: str = ""
 
     @property
     def written(self) -> bool:
         return self.changed is not None
+
+    @property
+    def missing(self) -> bool:
+        """A run wrote it, and nothing is there any more."""
+        return not self.written and bool(self.run_id)
 
 
 def stored_of(table: dict[str, Any], world: World) -> Stored:
@@ -59,7 +64,8 @@ def stored_of(table: dict[str, Any], world: World) -> Stored:
     Rows are those in the files' footers; else those of the run, where a run replaces the whole table.
     """
     key, path = table["key"], Path(table["path"])
-    last = next((cell for cell in world.cells.get(key, ()) if cell.status == "succeeded"), None)
+    cells = (cell for cell in world.cells.get(key, ()) if cell.whole)  # others write elsewhere
+    last = next((cell for cell in cells if cell.status == "succeeded"), None)
     rows = table["rows"]
     if rows is None and last is not None and table["whole"]:
         rows = last.rows_out
@@ -72,6 +78,7 @@ def stored_of(table: dict[str, Any], world: World) -> Stored:
         datetime.fromisoformat(table["changed"]) if table["changed"] else None,
         rows,
         last.run_id if last is not None else "",
+        world.layer(key),
     )
 
 
@@ -83,22 +90,25 @@ _COLUMNS = (
     ("SIZE", 9, True),
     ("FORMAT", 7, False),
     ("WRITTEN", 11, False),
+    ("LAYER", 0, False),
     ("BY RUN", 20, False),
     ("WHERE", 0, False),
 )
+_LAYER = 5  # the place of the layers
 _NARROWEST = 12
 
 
-def _widths(names: int, cells: int) -> list[int]:
+def _widths(names: int, cells: int, layers: int) -> list[int]:
     """Cells of each column; those at the right give way first, the path takes what is left."""
     widths = [
         max(min(max(names, _NARROWEST), 40, cells - 2), 1),
         *(size_ for _, size_, _ in _COLUMNS[1:-1]),
         0,
     ]
+    widths[_LAYER] = min(max(layers, len("LAYER")), _NARROWEST) if layers else 0
     room = cells - 1 - (widths[0] + 1)
     for place in range(1, len(widths) - 1):
-        room -= widths[place] + 1
+        room -= widths[place] + 1 if widths[place] else 0
         if room < 0:
             widths[place:] = [0] * (len(widths) - place)
             return widths
@@ -106,28 +116,43 @@ def _widths(names: int, cells: int) -> list[int]:
     return widths
 
 
-def _row(parts: Sequence[tuple[str, str]], names: int, cells: int) -> Line:
-    found = zip(parts, _widths(names, cells), _COLUMNS, strict=True)
+def _row(parts: Sequence[tuple[str, str]], names: int, cells: int, layers: int) -> Line:
+    found = zip(parts, _widths(names, cells, layers), _COLUMNS, strict=True)
     shown = [(((fit(text, w, right), style),), w, right) for (text, style), w, (_, _, right) in found if w]  # fmt: skip
     return ((" ", "text"), *columns(shown))
 
 
-def table_head(names: int, cells: int) -> Line:
-    """The headings of the list, for names of at most so many characters."""
-    return _row([(title, "heading") for title, _, _ in _COLUMNS], names, cells)
+def table_head(names: int, cells: int, layers: int = 0) -> Line:
+    """The headings of the list, for names and layers of at most so many characters."""
+    return _row([(title, "heading") for title, _, _ in _COLUMNS], names, cells, layers)
 
 
-def stored_line(table: Stored, names: int, cells: int) -> Line:
+def stored_line(table: Stored, names: int, cells: int, layers: int = 0) -> Line:
     """A table in a line."""
     name = (safe_line(table.name), "text" if table.written else "dim")
     if not table.written:
-        facts = ["", "", table.format, "not yet", "", table.path]
+        when = "missing" if table.missing else "not yet"
+        facts = ["", "", table.format, when, table.layer, table.run_id, table.path]
     else:
         when, rows = clock(table.changed, date=True), amount(table.rows)
-        facts = [rows, size(table.bytes), table.format, when, table.run_id, table.path]
-    styles = ("text", *["dim"] * 5) if table.written else ("dim",) * 6
+        facts = [rows, size(table.bytes), table.format, when, table.layer, table.run_id, table.path]
+    styles = ["text" if table.written else "dim", *["dim"] * 6]
+    styles[3] = "warning" if table.missing else "dim"
     rest = ((safe_line(text), style) for text, style in zip(facts, styles, strict=True))
-    return _row([name, *rest], names, cells)
+    return _row([name, *rest], names, cells, layers)
+
+
+def _unwritten_lines(table: Stored, cells: int) -> list[Line]:
+    """Why there are no rows, and what brings them."""
+    name, run = safe_line(table.name), f"odibi run --select +{safe_line(table.key)}"
+    said = [(f"{name} has not been written yet.", "text")]
+    if table.missing:
+        said = [
+            (f"{name} is missing: nothing is at {safe_line(table.path)}.", "warning"),
+            (f"Run {safe_line(table.run_id)} wrote it last.", "text"),
+        ]
+    said.append((f" {run}   or R on the node", "dim"))
+    return [line for text, style in said for line in wrap(text, cells - 2, style, " ")]
 
 
 # Widgets ----------------------------------------------------------------------------------------------
@@ -259,7 +284,7 @@ class TablesPane(Pane):
         low = self.size.height < _LOW
         filled = self.answer is not None and bool(self.answer.table.columns) and table is not None
         self.head.display = bool(self.list.shown)
-        self.head.show(table_head(self.list.names, cells))
+        self.head.show(table_head(self.list.names, cells, self.list.layer_width))
         self.list.styles.height = self._list_height()
         self.below.display = table is not None and not low
         self.grid.display = self.grid.head.display = filled and not low
@@ -294,8 +319,7 @@ class TablesPane(Pane):
 
     def _said(self, table: Stored, cells: int) -> list[Line]:
         if not table.written:
-            run = f"  odibi run --select +{safe_line(table.key)}   or R on the node"
-            return [((f" {safe_line(table.name)}{_UNWRITTEN}", "text"),), ((run, "dim"),)]
+            return _unwritten_lines(table, cells)
         if self.answer is None or self.answer.error is None:
             return [((" reading …", "dim"),)]
         said = [(self.answer.error, "failed"), (self.answer.hint or "", "accent")]
@@ -360,7 +384,7 @@ class TablesPane(Pane):
 
             query = self.top.main.panes["query"]
             assert isinstance(query, QueryPane)
-            query.prefill(f"SELECT * FROM {table.name}")
+            query.prefill(f"SELECT * FROM {table.name} LIMIT {_PREVIEW}")
 
     def copies(self) -> list[tuple[str, str]]:
         """(label, text) of what can be copied."""
@@ -387,7 +411,7 @@ class TableList(LinePane):
         super().__init__()
         self.tables: list[Stored] = []
         self.shown: list[Stored] = []
-        self.names = 0
+        self.names = self.layer_width = 0
         self._said: list[str] = ["reading …"]
         self._wanted = ""
 
@@ -410,6 +434,7 @@ class TableList(LinePane):
         self._wanted = text
         self.shown = [table for table in self.tables if folded(text) in folded(table.name)]
         self.names = max((len(safe_line(table.name)) for table in self.tables), default=0)
+        self.layer_width = max((len(table.layer) for table in self.tables), default=0)
         keys = [table.key for table in self.shown]
         self.cursor = keys.index(before.key) if before is not None and before.key in keys else 0
         self.all_changed()
@@ -425,7 +450,7 @@ class TableList(LinePane):
 
     def line(self, index: int) -> Line:
         if self.shown:
-            return stored_line(self.shown[index], self.names, self.size.width)
+            return stored_line(self.shown[index], self.names, self.size.width, self.layer_width)
         if self._said:
             return ((f" {safe_line(self._said[index])}", "dim" if index else "text"),)
         return ((f" No table matches {safe_line(self._wanted)}", "text"), ("   esc clears", "dim"))
