@@ -12,6 +12,7 @@ _HIDDEN = [
     *range(0x00, 0x20),  # C0, with ESC
     *range(0x7F, 0xA0),  # DEL and C1, with CSI
     0x061C,
+    0x200D,  # joins emoji: terminals disagree on how many cells that leaves
     0x200E,
     0x200F,
     *range(0x202A, 0x202F),  # bidirectional embeddings and overrides
@@ -27,7 +28,7 @@ _TABLE: dict[int, str | None] = {
 
 
 def safe(text: object) -> str:
-    """The text without control and direction characters; line ends and tabs stay."""
+    """The text without control, direction and joining characters; line ends and tabs stay."""
     shown = str(text)
     return shown if shown.isprintable() else shown.translate(_TABLE)
 
