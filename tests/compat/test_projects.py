@@ -1,6 +1,6 @@
 """Projects in the language of Odibi 3.x run unchanged and give the tables that its documentation promises.
 
-Each folder of `projects` holds an `odibi.yaml`, and for each run a folder with the files that have
+Each folder of `projects` holds a `project`, and for each run a folder with the files that have
 arrived by then (`data`) and the tables that the run leaves (`expected`, by their places in the
 project): all rows, in the columns named there.
 """
@@ -36,7 +36,8 @@ def relation(path: Path) -> duckdb.DuckDBPyRelation:
         (path,) = path.parent.glob(f"{path.name}.*")
     if path.suffix == ".csv":
         return duckdb.read_csv(str(path))
-    return duckdb.read_parquet(f"{path}/**/*.parquet" if path.is_dir() else str(path))
+    files = f"{path}/**/*.parquet" if path.is_dir() else str(path)
+    return duckdb.read_parquet(files, hive_partitioning=True)
 
 
 def found(path: Path, columns: list[str]) -> Rows:
@@ -48,11 +49,10 @@ def found(path: Path, columns: list[str]) -> Rows:
 @pytest.mark.parametrize("engine", ["pandas", "duckdb"])
 @pytest.mark.parametrize("name", sorted(path.name for path in PROJECTS.iterdir()))
 def test_a_project_gives_its_tables_after_every_run(name: str, engine: str, tmp_path: Path) -> None:
-    folder = tmp_path / name
-    folder.mkdir()
-    yaml = (PROJECTS / name / "odibi.yaml").read_text()
-    (folder / "odibi.yaml").write_text(yaml.replace("engine: pandas", f"engine: {engine}"))
-    for day in sorted(path for path in (PROJECTS / name).iterdir() if path.is_dir()):
+    folder = shutil.copytree(PROJECTS / name / "project", tmp_path / name)
+    yaml = folder / "odibi.yaml"
+    yaml.write_text(yaml.read_text().replace("engine: pandas", f"engine: {engine}"))
+    for day in sorted((PROJECTS / name).glob("[0-9]")):
         shutil.copytree(day / "data", folder / "data", dirs_exist_ok=True)
         done = command(folder, "run")
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,1 @@
+SELECT id, shop, owner, amount, round(amount * 1.18, 2) AS taxed FROM df
