@@ -12,7 +12,7 @@ from odibi.config.problems import Problem
 from odibi.config.project import ProjectConfig
 from odibi.config.sources import is_file
 from odibi.config.tree import Path_
-from odibi.config.unsupported import CONNECTIONS, idle_keys, refusals
+from odibi.config.unsupported import CONNECTIONS, TRANSFORMERS, idle_keys, refusals
 
 if TYPE_CHECKING:
     from odibi.config.loader import Positions
@@ -76,8 +76,6 @@ class _Checker:
             self.warnings.append(
                 Problem(self.positions.at(("engine",)), "engine polars runs on DuckDB here")
             )
-        if self.project.engine == "spark":
-            self.problem(("engine",), "engine 'spark' is not supported yet", "use duckdb or pandas")
 
     def pipelines(self) -> None:
         seen: dict[str, Path_] = {}
@@ -179,16 +177,7 @@ class _Checker:
                 )
 
     def transform(self, node: NodeConfig, path: Path_) -> None:
-        if (
-            node.transformer is not None
-            and self.transformers is not None
-            and node.transformer not in self.transformers
-        ):
-            self.problem(
-                (*path, "transformer"),
-                f"unknown transformer '{node.transformer}'"
-                + did_you_mean(node.transformer, self.transformers),
-            )
+        self.builtin("transformer", node.transformer, (*path, "transformer"))
         for k, step in enumerate(node.transform.steps if node.transform else ()):
             at = (*path, "transform", "steps", k)
             kinds = [
@@ -203,11 +192,16 @@ class _Checker:
                     f"a step has exactly one of sql, sql_file, function, operation; found {said}",
                 )
             self.file(step.sql_file, (*at, "sql_file"))
-            name = step.function or step.operation
-            if name is not None and self.transformers is not None and name not in self.transformers:
-                self.problem(
-                    at, f"unknown function '{name}'" + did_you_mean(name, self.transformers)
-                )
+            self.builtin("function", step.function or step.operation, at)
+
+    def builtin(self, kind: str, name: str | None, at: Path_) -> None:
+        """Whether a transformer, pattern or function exists, where that can be known by now."""
+        if name is None or self.transformers is None or name in self.transformers:
+            return
+        if name in TRANSFORMERS:
+            self.problem(at, f"{kind} '{name}' of 3.x is not supported", TRANSFORMERS[name])
+        else:
+            self.problem(at, f"unknown {kind} '{name}'" + did_you_mean(name, self.transformers))
 
     def read(self, read: ReadConfig, path: Path_) -> None:
         if read.connection is None and read.format != "simulation":
@@ -236,6 +230,22 @@ class _Checker:
         elif kind == "local" and read.format == "sql":
             words = f"connection '{read.connection}' is a folder: format sql reads a database"
             self.problem((*path, "format"), words, "give a connection with type: sqlite")
+        elif kind == "http" and read.format != "api":
+            words = f"connection '{read.connection}' is a web service: its format is api"
+            self.problem((*path, "format"), words)
+        elif kind not in (None, "http") and read.format == "api":
+            words = f"connection '{read.connection}' is no web service: format api reads one"
+            self.problem((*path, "format"), words, "give a connection with type: http")
+        elif read.format == "api":
+            self.api_options((*path, "options"))
+
+    def api_options(self, path: Path_) -> None:
+        from odibi.config.api_options import ApiOptions  # only for projects that read services
+        from odibi.config.shape import misshapen
+
+        tree = self.positions.tree(path)
+        if tree is not None:
+            self.problems += misshapen(ApiOptions, tree)
 
     def declared_columns(self, read: ReadConfig, path: Path_) -> None:
         columns = read.options.get("columns")
@@ -266,8 +276,9 @@ class _Checker:
     def stored(self, name: str | None, path: Path_) -> None:
         """A connection that files are written to."""
         self.connection(name, path)
-        if self.kind(name) == "sqlite":
-            self.problem(path, f"connection '{name}' is a database that is only read")
+        words = {"sqlite": "database", "http": "web service"}.get(self.kind(name) or "")
+        if words is not None:
+            self.problem(path, f"connection '{name}' is a {words} that is only read")
 
     def kind(self, name: str | None) -> str | None:
         connection = self.project.connections.get(name or "")

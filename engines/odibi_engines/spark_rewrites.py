@@ -1,0 +1,204 @@
+"""Expressions that Spark computes otherwise than DuckDB, written so that both give the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+from odibi.errors import EngineError
+
+__all__ = ["REWRITES"]
+
+_T = exp.DataType.Type
+_WHOLE = exp.DataType.INTEGER_TYPES
+_FLOATS = {_T.FLOAT, _T.DOUBLE}
+_TEXTS = exp.DataType.TEXT_TYPES
+_DECIMALS = {_T.DECIMAL, _T.BIGDECIMAL}
+_NUMBERS = {*_WHOLE, *_FLOATS, *_DECIMALS}
+_STAMPS = {_T.TIMESTAMP, _T.TIMESTAMPTZ, _T.TIMESTAMPNTZ, _T.DATE}
+
+
+def _kind(node: Any) -> Any:
+    return node.type.this if node.type is not None else _T.UNKNOWN
+
+
+def _refuse(node: Any, why: str) -> EngineError:
+    text = node.sql(dialect="duckdb")[:80]
+    return EngineError(
+        f"`{text}` is not available on Spark: {why}",
+        hint="write it another way, or use engine: duckdb",
+    )
+
+
+def _made(template: str, like: Any, **parts: Any) -> Any:
+    """The Spark expression of a template, with the type of the one it replaces."""
+    tree = exp.maybe_parse(template, dialect="spark")
+    tree = exp.replace_placeholders(tree, **{name: part.copy() for name, part in parts.items()})
+    tree = exp.paren(tree, copy=False)
+    tree.type = like.type
+    return tree
+
+
+def _divide(node: exp.Div) -> Any:
+    """Always a DOUBLE, and by zero infinite or NaN, where Spark keeps decimals and raises."""
+    if not {_kind(node.this), _kind(node.expression)} <= {*_NUMBERS, _T.NULL}:
+        raise _refuse(node, "only numbers are divided there")
+    made = _made(
+        "CASE WHEN CAST(:b AS DOUBLE) = 0 THEN CAST(:a AS DOUBLE) * CAST(CASE WHEN "
+        "CAST(CAST(:b AS DOUBLE) AS STRING) = '-0.0' THEN '-Infinity' ELSE 'Infinity' END AS DOUBLE) "
+        "ELSE try_divide(CAST(:a AS DOUBLE), CAST(:b AS DOUBLE)) END",
+        node,
+        a=node.this,
+        b=node.expression,
+    )
+    return made
+
+
+def _average(node: exp.Avg) -> Any:
+    """A DOUBLE also of decimals, whose average Spark rounds to a few more places."""
+    if _kind(node.this) in _DECIMALS:
+        made = exp.Avg(this=exp.cast(node.this.copy(), "DOUBLE"))
+        made.type = node.type
+        return made
+    return node
+
+
+def _round(node: exp.Round) -> Any:
+    """Doubles are scaled, rounded and scaled back; Spark rounds their decimal spelling."""
+    kind = _kind(node.this)
+    if kind in _WHOLE or kind in _DECIMALS:
+        return node
+    if kind not in _FLOATS:
+        raise _refuse(node, "the type of what is rounded isn't known")
+    places = node.args.get("decimals")
+    if places is None or places.name == "0":
+        return _made("ROUND(:x)", node, x=node.this)
+    if not places.is_int or int(places.name) not in range(1, 16):
+        raise _refuse(node, "the number of places must be written out, from 0 to 15")
+    scale = exp.cast(exp.Literal.string(f"1e{places.name}"), "DOUBLE")
+    return _made("ROUND(:x * :s) / :s", node, x=node.this, s=scale)
+
+
+def _whole(node: Any) -> Any:
+    """floor and ceil of doubles stay doubles: NaN and large values don't fit Spark's BIGINT."""
+    if _kind(node.this) in _WHOLE or _kind(node.this) in _DECIMALS:
+        return node
+    name = "FLOOR" if isinstance(node, exp.Floor) else "CEIL"
+    return _made(
+        f"CASE WHEN isnan(:x) OR ABS(:x) >= 4503599627370496 THEN :x ELSE CAST({name}(:x) AS DOUBLE) END",
+        node,
+        x=node.this,
+    )
+
+
+def _cast(node: exp.Cast) -> Any:
+    """Fractions are rounded on the way to a whole number, where Spark cuts them off."""
+    to, start = node.to.this, _kind(node.this)
+    soft = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST"
+    if to in _WHOLE and start in _TEXTS:
+        inner = _made(f"ROUND({soft}(:x AS DECIMAL(38, 18)))", node, x=node.this)
+        node.set("this", inner)
+    elif to in _WHOLE and (start in _FLOATS or start in _DECIMALS):
+        node.set("this", _made("ROUND(:x)", node.this, x=node.this))
+    elif to in _TEXTS and start in (_T.FLOAT, _T.DOUBLE, _T.TIMESTAMPTZ):
+        raise _refuse(node, "it spells such values otherwise as text")
+    elif to not in _WHOLE and to not in _TEXTS and start in _TEXTS and not _is_literal(node.this):
+        raise _refuse(
+            node, "it reads texts by other rules; give the column its type where it is read"
+        )
+    elif start == _T.UNKNOWN:
+        raise _refuse(node, "the type of what is cast isn't known")
+    return _typed_cast(node)
+
+
+def _is_literal(node: Any) -> bool:
+    return isinstance(node, exp.Literal)
+
+
+_PLAIN = {
+    _T.TIMESTAMP: "TIMESTAMP_NTZ",
+    _T.TIMESTAMPNTZ: "TIMESTAMP_NTZ",
+    _T.TIMESTAMPTZ: "TIMESTAMP",
+    _T.TIMESTAMPLTZ: "TIMESTAMP",
+    _T.UTINYINT: "SMALLINT",
+    _T.USMALLINT: "INT",
+    _T.UINT: "BIGINT",
+    _T.UBIGINT: "DECIMAL(20, 0)",
+    _T.INT128: "DECIMAL(38, 0)",
+    _T.UUID: "STRING",
+    _T.JSON: "STRING",
+}
+_EQUAL = {*_NUMBERS, *_TEXTS, _T.DATE, _T.BOOLEAN, *_PLAIN}
+
+
+def _typed_cast(node: exp.Cast) -> Any:
+    to = node.to.this
+    if to not in _EQUAL or to in (_T.UUID, _T.JSON):
+        raise _refuse(node, f"it has no {node.to.sql(dialect='duckdb')}")
+    if to in _PLAIN:
+        node.set("to", exp.DataType.build(_PLAIN[to], dialect="spark"))
+    elif to in _DECIMALS and not node.to.expressions:
+        node.set("to", exp.DataType.build("DECIMAL(18, 3)", dialect="spark"))
+    return node
+
+
+def _subtract(node: exp.Sub) -> Any:
+    """The days between two dates are a number, where Spark makes an interval."""
+    if _kind(node.this) == _T.DATE and _kind(node.expression) == _T.DATE:
+        return _made("CAST(datediff(:a, :b) AS BIGINT)", node, a=node.this, b=node.expression)
+    return node
+
+
+_MICROS = {
+    "HOUR": 3_600_000_000,
+    "MINUTE": 60_000_000,
+    "SECOND": 1_000_000,
+    "MILLISECOND": 1_000,
+    "MICROSECOND": 1,
+}
+
+
+def _between(node: exp.DateDiff) -> Any:
+    """Boundaries crossed are counted, where Spark counts whole units."""
+    unit = (node.args["unit"].name if node.args.get("unit") else "DAY").upper()
+    if unit == "DAY":
+        return _made(
+            "CAST(datediff(CAST(:b AS DATE), CAST(:a AS DATE)) AS BIGINT)",
+            node,
+            b=node.this,
+            a=node.expression,
+        )
+    if unit not in _MICROS:
+        raise _refuse(node, f"it counts {unit.lower()}s otherwise")
+    n = _MICROS[unit]
+
+    def count(name: str) -> str:
+        micros = f"unix_micros(CAST(:{name} AS TIMESTAMP))"
+        return f"(({micros} - pmod({micros}, {n})) div {n})"
+
+    return _made(f"{count('b')} - {count('a')}", node, b=node.this, a=node.expression)
+
+
+def _join_texts(node: Any) -> Any:
+    """Only texts are joined as they are; others are spelled as the cast does, or refused."""
+    for name in ("this", "expression"):
+        part = node.args.get(name)
+        if part is not None and _kind(part) not in _TEXTS:
+            node.set(name, _cast(exp.cast(part.copy(), "VARCHAR", copy=False)))
+    return node
+
+
+REWRITES: dict[type[Any], Callable[[Any], Any]] = {
+    exp.Div: _divide,
+    exp.Avg: _average,
+    exp.Round: _round,
+    exp.Floor: _whole,
+    exp.Ceil: _whole,
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.Sub: _subtract,
+    exp.DateDiff: _between,
+    exp.DPipe: _join_texts,
+}

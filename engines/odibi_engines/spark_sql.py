@@ -1,0 +1,107 @@
+"""From DuckDB's SQL to Spark's: what is known to give the same rows is translated, all else is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.schema import MappingSchema
+
+from odibi.engine import Schema
+from odibi.errors import EngineError
+
+from .spark_rewrites import REWRITES
+from .spark_types import carried_type
+
+__all__ = ["translate"]
+
+_NAMES = "Identifier Column Table TableAlias Alias Star Literal DataType DataTypeParam Var Boolean Null Dot Bracket"
+_CLAUSES = (
+    "Select From Where Join Group Having Order Ordered Limit Offset Distinct With CTE Subquery Union Except Intersect "
+    "Window WindowSpec Qualify Values Tuple Lateral Filter IgnoreNulls ColumnDef"
+)
+_OPERATORS = (
+    "Paren And Or Not EQ NEQ LT LTE GT GTE Is In Between NullSafeEQ NullSafeNEQ Add Sub Mul Div IntDiv Mod Neg Case If "
+    "Coalesce Nullif DPipe Exists Any Cast TryCast Like PropertyEQ Interval"
+)
+_FUNCTIONS = (
+    "Count CountIf Sum Avg Min Max AnyValue LogicalOr LogicalAnd Greatest Least Abs Round Floor Ceil Sqrt Length "
+    "RowNumber Rank DenseRank Lag Lead FirstValue LastValue Struct Explode Concat ConcatWs SHA2 IsNan DateDiff "
+    "Year Month Day Hour Minute Second StartsWith"
+)
+_KNOWN = frozenset(f"{_NAMES} {_CLAUSES} {_OPERATORS} {_FUNCTIONS}".split())
+"""Parts of a query that are equal in Spark, by themselves or as rewritten; each has a test of its values."""
+
+
+def translate(query: str, tables: Mapping[str, tuple[str, Schema]]) -> str:
+    """The SELECT in Spark's dialect. `tables` maps names to Spark's views and their columns.
+
+    Raises EngineError for what Spark doesn't do in the same way.
+    """
+    try:
+        tree = _typed(query, {name: schema for name, (_, schema) in tables.items()})
+        _check(tree)
+        tree = tree.transform(_rewritten, copy=False)
+        _bind(tree, {name.lower(): view for name, (view, _) in tables.items()})
+        return str(tree.sql(dialect="spark", unsupported_level=sqlglot.ErrorLevel.RAISE))
+    except SqlglotError as error:
+        raise EngineError(
+            f"this SQL can't be translated for Spark: {str(error).splitlines()[0]}",
+            hint="write it more simply, or use engine: duckdb",
+        ) from None
+
+
+def _typed(query: str, schemas: Mapping[str, Schema]) -> Any:
+    """The query with every column's table named and every expression's type known."""
+    columns: dict[str, object] = {
+        name: {f'"{column.name}"': carried_type(column.type) for column in schema}
+        for name, schema in schemas.items()
+    }
+    known = MappingSchema(columns, dialect="duckdb")
+    tree = qualify(
+        sqlglot.parse_one(query, dialect="duckdb"),
+        schema=known,
+        dialect="duckdb",
+        validate_qualify_columns=False,
+    )
+    return annotate_types(tree, schema=known, dialect="duckdb")
+
+
+def _check(tree: Any) -> None:
+    for node in tree.walk():
+        if isinstance(node, exp.Anonymous):
+            raise _refused(f"function {node.name}")
+        if type(node).__name__ not in _KNOWN:
+            named = (
+                f"function {node.sql_name().lower()}"
+                if isinstance(node, exp.Func)
+                else f"`{node.sql(dialect='duckdb')[:60]}`"
+            )
+            raise _refused(named)
+
+
+def _refused(what: str) -> EngineError:
+    return EngineError(
+        f"{what} is not available on Spark: it isn't known to give the same rows there as on the other engines",
+        hint="write it another way, or use engine: duckdb",
+    )
+
+
+def _rewritten(node: Any) -> Any:
+    rewrite: Callable[[Any], Any] | None = REWRITES.get(type(node))
+    return node if rewrite is None else rewrite(node)
+
+
+def _bind(tree: Any, views: Mapping[str, str]) -> None:
+    """Put the views' names in place of the tables'."""
+    for scope in traverse_scope(tree):
+        for alias, source in scope.sources.items():
+            if isinstance(source, exp.Table) and source.name.lower() in views:
+                bound = exp.to_table(views[source.name.lower()])
+                source.replace(exp.alias_(bound, alias, table=True, quoted=True))
