@@ -59,11 +59,13 @@ class Frame(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to read, resolved to absolute places. `format`: csv, json, parquet, delta, sql.
+    """What to read, resolved to absolute places. `format`: csv, json, parquet, delta, sql, api.
 
     `files` are the matching files in sorted order (csv, json, parquet); `path` is the folder or
     database file (delta, sql). `columns` maps names to types when declared. `options` are the
     node's remaining read options. Exactly one of `table` and `query` is set for `sql`.
+    For `api` the `table` is the endpoint, `connection` the settings of the service and `options` are
+    complete; `enough` is a number of rows that will do (a trial, a dry run), None for all.
     """
 
     format: str
@@ -76,6 +78,8 @@ class Source:
     filter: str | None = None
     version: int | None = None
     as_of: str | None = None
+    connection: Mapping[str, Any] | None = field(default=None, repr=False)
+    enough: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,8 @@ def source_of(loaded: Loaded, node: Node, read: ReadConfig) -> Source:
     connection = _connection(loaded, read.connection)
     if connection.type == "sqlite":
         return _database(loaded, node, read, connection.path)
+    if connection.type == "http":
+        return _service(read, connection)
     with _named(node):
         path = resolve(loaded, str(read.connection), _required_path(read))
         files = _existing(loaded, path, read.format)
@@ -236,6 +238,21 @@ def _database(loaded: Loaded, node: Node, read: ReadConfig, database: str) -> So
         options=dict(read.options),
         table=None if query else read.table,
         query=query,
+    )
+
+
+def _service(read: ReadConfig, connection: Any) -> Source:
+    """An endpoint of a web service; nothing is asked of it before the node runs."""
+    from odibi.config.api_options import ApiOptions  # only for projects that read services
+
+    endpoint = _path_of(read) or ""
+    return Source(
+        format="api",
+        path=Path(endpoint.partition("?")[0] or "/"),
+        columns=read.options.get("columns"),
+        options=ApiOptions.model_validate(read.options).settings(),
+        table=endpoint,
+        connection=connection.model_dump(),
     )
 
 
@@ -516,6 +533,6 @@ def _text(literal: Any, value: str | None) -> str:
 
 def _shown_source(loaded: Loaded, read: ReadConfig | None, sources: Sequence[Path]) -> str | None:
     """The file that was read; of several, the pattern or folder that the YAML names."""
-    if len(sources) == 1:
+    if len(sources) == 1 and not (read and read.format == "api"):
         return display(loaded, sources[0])
     return read.path if read else None

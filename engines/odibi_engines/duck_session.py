@@ -27,6 +27,7 @@ from odibi.engine import (
 from odibi.errors import Cancelled, EngineError
 
 from . import user_functions, write_plan
+from .api_landing import ApiLanding
 from .duck_cursor import DuckCursor
 from .duck_describe import describe
 from .duck_errors import translated
@@ -51,6 +52,7 @@ class DuckSession:
         self.name = name
         self.cursor = DuckCursor(engine, cursor)
         self._scratch = engine.work_dir / "read" / re.sub(r"\W", "_", name)
+        self._landing = ApiLanding(lambda: self.cursor.cancelled)
         self.texts = TextSources(self.cursor, self._scratch)
         self.writer = Writer(self.cursor, self.texts, self._read_parquet, self._hold)
 
@@ -63,12 +65,13 @@ class DuckSession:
             "parquet": self._read_parquet,
             "delta": self._read_delta,
             "sql": self._read_sqlite,
+            "api": self._read_api,
         }
         if source.format not in readers:
             known = ", ".join(sorted(readers))
             raise EngineError(f"format {source.format!r} can't be read", hint=f"formats: {known}")
         frame: Frame = readers[source.format](source)
-        if source.columns and source.format not in ("csv", "json"):
+        if source.columns and source.format not in ("csv", "json", "api"):
             frame = self._as_declared(frame, source.columns)
         if source.filter:
             frame = self.sql(f"SELECT * FROM df WHERE ({source.filter})", {"df": frame})
@@ -118,6 +121,11 @@ class DuckSession:
             frame = self.cursor.keep(read.arrow(chain(first, batches)))
         frame.query = read.query
         return frame
+
+    def _read_api(self, source: Source) -> DuckFrame:
+        """The service's records, landed as JSON lines in this session's folder and read from there."""
+        landed = self._landing.land(source, self._scratch / f"api{len(self.texts.texts)}")
+        return self.texts.read(landed)
 
     def read_reports(self) -> Sequence[ReadReport]:
         return self.texts.reports()
@@ -242,6 +250,7 @@ class DuckSession:
 
     def cancel(self) -> None:
         self.cursor.cancelled = True
+        self._landing.stop()
         self.cursor.raw.interrupt()
 
     def close(self) -> None:

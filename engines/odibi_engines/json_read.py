@@ -35,7 +35,7 @@ def plan_json(cursor: Any, source: Source, scratch: Path) -> TextPlan:
     files = [_digestible(file, scratch) for file in originals]
     lines = options.lines if options.lines is not None else all(map(_is_lines, files))
     shape = "newline_delimited" if lines else _shape(files)
-    declared = source.columns or _sniffed(cursor, files, shape)
+    declared = source.columns or _sniffed(cursor, files, shape, whole=options.whole)
     types = parsed_types(cursor, declared)
     if not files:
         return no_rows(types)
@@ -101,13 +101,15 @@ def _first_byte(file: Path) -> bytes:
     return byte
 
 
-def _sniffed(cursor: Any, files: Sequence[Path], shape: str) -> dict[str, str]:
-    """Columns that DuckDB infers from the head of the files."""
+def _sniffed(cursor: Any, files: Sequence[Path], shape: str, *, whole: bool) -> dict[str, str]:
+    """Columns that DuckDB infers from the head of the files, or from all of it."""
     if not files:
         raise EngineError(
             "the file is empty, so its columns can't be guessed", hint="declare `options.columns`"
         )
     scan = f"read_json({file_list(files)}, format='{shape}', union_by_name=true, ignore_errors={shape == 'newline_delimited'}, maximum_object_size={_largest(files)})"
+    if whole:
+        scan = scan.replace("union_by_name=true", "union_by_name=true, sample_size=-1")
     try:
         rows = cursor.execute(f"DESCRIBE FROM {scan}").fetchall()
     except duckdb.Error as error:
@@ -115,11 +117,13 @@ def _sniffed(cursor: Any, files: Sequence[Path], shape: str) -> dict[str, str]:
     columns = {row[0]: row[1] for row in rows}
     return {
         name: "VARCHAR" if odd else type_
-        for (name, type_), odd in zip(columns.items(), _odd(cursor, scan, columns), strict=True)
+        for (name, type_), odd in zip(
+            columns.items(), _odd(cursor, scan, columns, whole=whole), strict=True
+        )
     }
 
 
-def _odd(cursor: Any, scan: str, columns: Mapping[str, str]) -> list[bool]:
+def _odd(cursor: Any, scan: str, columns: Mapping[str, str], *, whole: bool) -> list[bool]:
     """Which columns were taken for times though their spelling isn't ISO 8601: those stay text."""
     times = [name for name, type_ in columns.items() if type_.startswith(("DATE", "TIME"))]
     if not times:
@@ -130,7 +134,9 @@ def _odd(cursor: Any, scan: str, columns: Mapping[str, str]) -> list[bool]:
     )
     as_text = columns_map(dict.fromkeys(times, "VARCHAR"))
     texts = scan.replace("union_by_name=true", f"columns={as_text}, records=true")
-    row = cursor.execute(f"SELECT {tests} FROM (FROM {texts} LIMIT 1000)").fetchall()[0]
+    row = cursor.execute(
+        f"SELECT {tests} FROM (FROM {texts}{'' if whole else ' LIMIT 1000'})"
+    ).fetchall()[0]
     odd = {name for name, found in zip(times, row, strict=True) if found}
     return [name in odd for name in columns]
 

@@ -35,6 +35,8 @@ class JsonOptions:
     """How a JSON file is written: `lines` for one object a line, None to find out."""
 
     lines: bool | None = None
+    whole: bool = False
+    """Infer columns from all records, not from the head of the files."""
 
 
 _CSV_NAMES = {
@@ -53,6 +55,7 @@ _JSON_NAMES = {
     "multiLine": "multiline",
     "multiline": "multiline",
     "orient": "orient",
+    "sample": "sample",
 }
 _MEANINGLESS = {
     "inferSchema", "low_memory", "engine", "mode", "dtype_backend",
@@ -83,6 +86,10 @@ def json_options(options: Mapping[str, Any]) -> JsonOptions:
         raise EngineError(
             f"json option orient: {found['orient']!r} is not supported", hint="only 'records' is"
         )
+    if found.get("sample", "all") != "all":
+        raise EngineError(f"json option sample: {found['sample']!r} is not 'all'")
+    if "sample" in found:
+        return JsonOptions(lines=found.get("lines"), whole=True)
     if "multiline" in found:
         return JsonOptions(lines=not _flag("multiLine", found["multiline"]))
     return JsonOptions(lines=_flag("lines", found["lines"]) if "lines" in found else None)

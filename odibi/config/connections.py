@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator
 
 from odibi.config.fields import Model
 
@@ -30,14 +31,63 @@ class SqliteConnection(Model):
     path: str = Field(description="Database file, relative to this YAML.")
 
 
+class HttpNoAuth(Model):
+    mode: Literal["none"] = Field("none", description="Nobody asks who reads.")
+
+
+class HttpBasicAuth(Model):
+    mode: Literal["basic"] = Field(description="User name and password.")
+    username: str = Field(description="User name.")
+    password: str = Field(description="Password.")
+
+
+class HttpBearerAuth(Model):
+    mode: Literal["bearer"] = Field(description="A token in the header Authorization.")
+    token: str = Field(min_length=1, description="Token.")
+
+
+class HttpApiKeyAuth(Model):
+    mode: Literal["api_key"] = Field(description="A key in a header of any name.")
+    api_key: str = Field(min_length=1, description="Key.")
+    header_name: str = Field("Authorization", description="Header that holds the key.")
+    value_template: str = Field(
+        "Bearer {token}", description="Value of the header; `{token}` is the key."
+    )
+
+
+def _auth_mode(value: Any) -> str:
+    found = value.get("mode", "none") if isinstance(value, dict) else getattr(value, "mode", "none")
+    return str(found)
+
+
+HttpAuth = Annotated[
+    Annotated[HttpNoAuth, Tag("none")]
+    | Annotated[HttpBasicAuth, Tag("basic")]
+    | Annotated[HttpBearerAuth, Tag("bearer")]
+    | Annotated[HttpApiKeyAuth, Tag("api_key")],
+    Discriminator(_auth_mode),
+]
+
+
 class HttpConnection(Model):
     type: Literal["http"] = Field(description="A web service.")
     validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
     base_url: str = Field(description="Address that paths are appended to.")
     headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request.")
-    auth: dict[str, Any] = Field(
-        default_factory=dict, description="Mode and secrets of authentication."
+    auth: HttpAuth = Field(
+        default_factory=lambda: HttpNoAuth(mode="none"),
+        description="Mode and secrets of authentication.",
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("not an address; write https://host/path")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("an address holds no password; write auth: {mode: basic, …}")
+        return value
 
 
 class SqlServerConnection(Model):

@@ -39,6 +39,13 @@ class Positions:
             value = inner
         return value.where
 
+    def tree(self, path: Path_) -> Value | None:
+        """What the YAML says at `path`, None when it says nothing."""
+        value: Value | None = self._root
+        for step in path:
+            value = value.entry(step) if value is not None else None
+        return value
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:

@@ -16,7 +16,7 @@ from odibi.config.project import ProjectConfig
 from odibi.config.tree import Path_, Value, plain, renamed
 from odibi.config.unsupported import KEYS
 
-__all__ = ["shaped"]
+__all__ = ["misshapen", "shaped"]
 
 _MEANT = {
     "source": "read", "sink": "write", "target": "write", "outputs": "write", "output": "write",
@@ -51,7 +51,7 @@ def shaped(
         try:
             return tree, ProjectConfig.model_validate(plain(tree)), None
         except ValidationError as error:
-            mistakes = [_Mistake.of(dict(item), tree) for item in error.errors(include_url=False)]
+            mistakes = _mistakes(error, tree, ProjectConfig)
             slips = [(mistake, slip) for mistake in mistakes if (slip := _slip(mistake, tree))]
             if not slips:
                 problems += _problems([m for m in mistakes if m.path not in guessed])
@@ -60,6 +60,19 @@ def shaped(
             problems.append(_problem(mistake))
             tree = renamed(tree, path, right)
             guessed.add((*path[:-1], right))
+
+
+def misshapen(model: type[BaseModel], tree: Value) -> list[Problem]:
+    """What keeps a part of the YAML from being of this model."""
+    try:
+        model.model_validate(plain(tree))
+    except ValidationError as error:
+        return _problems(_mistakes(error, tree, model))
+    return []
+
+
+def _mistakes(error: ValidationError, tree: Value, root: type[BaseModel]) -> list[_Mistake]:
+    return [_Mistake.of(dict(item), tree, root) for item in error.errors(include_url=False)]
 
 
 def _slip(mistake: _Mistake, tree: Value) -> tuple[Path_, str] | None:
@@ -118,10 +131,9 @@ class _Mistake:
     union: Path_ | None
 
     @classmethod
-    def of(cls, item: dict[str, Any], tree: Value) -> _Mistake:
-        return cls(
-            item["type"], item, *_follow(item["loc"], tree, missing=item["type"] == "missing")
-        )
+    def of(cls, item: dict[str, Any], tree: Value, root: type[BaseModel]) -> _Mistake:
+        missing = item["type"] == "missing"
+        return cls(item["type"], item, *_follow(item["loc"], tree, root, missing=missing))
 
 
 def _of_union(group: list[_Mistake]) -> list[Problem]:
@@ -186,7 +198,7 @@ def _wrong_form(value: Value, path: Path_) -> Problem:
 
 
 def _follow(
-    loc: tuple[Any, ...], tree: Value, *, missing: bool
+    loc: tuple[Any, ...], tree: Value, root: type[BaseModel], *, missing: bool
 ) -> tuple[Path_, Value, Any, Path_ | None]:
     """The path and value that pydantic's location means, the model around it, and its union.
 
@@ -194,8 +206,8 @@ def _follow(
     """
     path: Path_ = ()
     value = tree
-    model: Any = ProjectConfig
-    parent: Any = ProjectConfig
+    model: Any = root
+    parent: Any = root
     union: Path_ | None = None
     for step in loc[:-1] if missing else loc:
         members = _members(model)

@@ -12,19 +12,32 @@ __all__ = [
     "IDLE",
     "KEYS",
     "REFUSED",
+    "TRANSFORMERS",
     "idle_keys",
     "refusals",
 ]
 
-FORMATS_READ = ("csv", "json", "parquet", "delta", "sql")
+FORMATS_READ = ("csv", "json", "parquet", "delta", "sql", "api")
 FORMATS_WRITTEN = ("csv", "json", "parquet", "delta")
-CONNECTIONS = ("local", "sqlite")
+CONNECTIONS = ("local", "sqlite", "http")
 
 # keys of 3.x that the models don't have → why not
 KEYS: Mapping[str, str] = {
     "recipes": "recipes are not supported; write the nodes out, or share parts with YAML anchors",
     "recipe": "recipes are not supported; write the node out, or share parts with YAML anchors",
     "recipe_vars": "recipes are not supported; write the node out, or share parts with YAML anchors",
+}
+
+_ENGINEERING = "compute it in a Python function (transforms.py) with a library of your choice"
+
+# built-ins of 3.x that don't exist here → what to do instead
+TRANSFORMERS: Mapping[str, str] = {
+    "detect_sequential_phases": "write the phases as SQL with window functions",
+    "fluid_properties": _ENGINEERING,
+    "geocode": "3.x has only a stub of it; call a geocoder in a Python function (transforms.py)",
+    "psychrometrics": _ENGINEERING,
+    "saturation_properties": _ENGINEERING,
+    "unit_convert": "write the factors as SQL in derive_columns",
 }
 
 _SET: Callable[[Any], bool] = bool

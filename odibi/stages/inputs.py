@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from odibi import places
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["start"]
 
-_TEXT = ("csv", "json")
+_TEXT = ("csv", "json", "api")
 
 
 def start(work: Work) -> Frame | None:
@@ -73,6 +74,8 @@ def read(work: Work, config: ReadConfig) -> Frame:
 
 
 def _read_source(work: Work, source: Source) -> Frame:
+    if source.format == "api":
+        source = replace(source, enough=1 if work.facts.dry else work.facts.sample)
     work.sources.extend(source.files or (source.path,))
     work.reads_text = work.reads_text or source.format in _TEXT
     return work.session.read(source)

@@ -41,7 +41,7 @@ def test_fields_of_a_secret_kind_are_secret(folder: Folder, more: str) -> None:
 def test_connections_keep_their_secrets_at_any_depth(folder: Folder) -> None:
     more = MINIMAL.replace(
         "  data:",
-        "  api: {type: http, base_url: x, headers: {Authorization: Bearer-1}, auth: {mode: bearer, token: t-5678}}\n  data:",
+        "  api: {type: http, base_url: 'https://x', headers: {Authorization: Bearer-1}, auth: {mode: bearer, token: t-5678}}\n  data:",
     )
     loaded = folder.load(more)
     assert loaded.secrets.text("Bearer-1 t-5678 bearer") == "*** *** bearer"
