@@ -13,6 +13,7 @@ from pathlib import Path
 from odibi import config
 from odibi.config import KeyDoc, unsupported
 from odibi.explain import Explanation, ShownTable, explain, names
+from odibi.migration import DIFFERENCES
 from odibi_tui.actions import ACTIONS, Action, display
 
 HERE = Path(__file__).parent
@@ -210,7 +211,44 @@ def _keys(keys: str) -> str:
     return " ".join(f"`{display(key)}`" for key in keys.split(","))
 
 
-PAGES = {"configuration.md": configuration, "transformers.md": transformers, "keys.md": keys}
+_COMPAT = """\
+# Projects written for Odibi 3.x
+
+{note}
+
+odibi reads the configuration language of the public Odibi 3.x: same keys, same defaults, same meaning. `odibi migrate check PROJECT` says what a project meets here: what isn't supported, with its line and the reason, what has no effect yet, and which of the differences below its nodes come across. Nothing is ignored in silence.
+
+`tests/compat` holds projects in that language with the tables that they must give.
+
+## What is different, and why
+
+| in 3.x | here | why |
+|---|---|---|
+"""
+_COMPAT_END = """
+## Not supported yet
+
+[configuration.md](configuration.md#not-supported-yet) lists the keys, formats and connections that are known and refused. A connection of an unsupported type that no node uses is only a warning.
+
+These built-ins of 3.x don't exist here:
+
+{missing}
+"""
+
+
+def compat() -> str:
+    """The page about projects of 3.x."""
+    rows = "".join(f"| {one.before} | {one.now} | {one.why} |\n" for one in DIFFERENCES)
+    missing = "\n".join(f"- `{name}`: {why}" for name, why in unsupported.TRANSFORMERS.items())
+    return _COMPAT.format(note=_NOTE) + rows + _COMPAT_END.format(missing=missing)
+
+
+PAGES = {
+    "compat.md": compat,
+    "configuration.md": configuration,
+    "transformers.md": transformers,
+    "keys.md": keys,
+}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("odibi.cli.history", "Show past runs; rebuild or prune the index."),
     "init": ("odibi.cli.init", "Start a new project in a folder."),
     "list": ("odibi.cli.list", "List nodes, connections, transformers, patterns or tests."),
+    "migrate": ("odibi.cli.migrate", "Say what a project of Odibi 3.x meets here."),
     "plan": ("odibi.cli.plan", "Say what would run, in what order, and why the rest would not."),
     "query": ("odibi.cli.query", "Ask the project's tables with SQL."),
     "run": ("odibi.cli.run", "Run the project, or a selection of its nodes."),

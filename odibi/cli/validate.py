@@ -73,12 +73,13 @@ def check(
 def _document(errors: Sequence[Problem], warnings: Sequence[Problem]) -> dict[str, Any]:
     return {
         "valid": not errors,
-        "errors": [_entry(problem) for problem in errors],
-        "warnings": [_entry(problem) for problem in warnings],
+        "errors": [entry(problem) for problem in errors],
+        "warnings": [entry(problem) for problem in warnings],
     }
 
 
-def _entry(problem: Problem) -> dict[str, Any]:
+def entry(problem: Problem) -> dict[str, Any]:
+    """A problem for programs."""
     return {
         "file": str(problem.file),
         "line": problem.line,

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from odibi.config.unsupported import TRANSFORMERS
 from odibi.engine import Column, Rows, Schema
 from odibi.errors import NodeError, OdibiError, UsageError
 from odibi.transforms.examples import Example
@@ -49,6 +50,7 @@ _HOMES: Mapping[str, str] = {
         "odibi.patterns.merge": "merge",
         "odibi.patterns.scd2": "scd2",
         "odibi.transforms.columns": "add_prefix add_suffix cast_columns coalesce_columns concat_columns derive_columns drop_columns normalize_column_names normalize_schema rename_columns select_columns",
+        "odibi.transforms.compare": "cross_check",
         "odibi.transforms.dates": "convert_timezone date_add date_diff date_trunc extract_date_parts split_events_by_period",
         "odibi.transforms.deletes": "detect_deletes",
         "odibi.transforms.geo": "assign_zone",
@@ -283,6 +285,8 @@ def get(name: str) -> type[Builtin]:
             import_module(_HOMES[name])
         elif name in _plugins():
             _plugins()[name].load()
+    if name not in _registered and name in TRANSFORMERS:
+        raise UsageError(f"{name!r} of 3.x is not supported", hint=TRANSFORMERS[name])
     if name not in _registered:
         raise UsageError(
             f"no transformer, pattern or function {name!r}{_meant(name, names())}",
