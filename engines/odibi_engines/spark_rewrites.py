@@ -34,7 +34,7 @@ def _refuse(node: Any, why: str) -> EngineError:
 
 def _made(template: str, like: Any, **parts: Any) -> Any:
     """The Spark expression of a template, with the type of the one it replaces."""
-    tree = exp.maybe_parse(template, dialect="spark")
+    tree: Any = exp.maybe_parse(template, dialect="spark")
     tree = exp.replace_placeholders(tree, **{name: part.copy() for name, part in parts.items()})
     tree = exp.paren(tree, copy=False)
     tree.type = like.type
@@ -45,7 +45,7 @@ def _divide(node: exp.Div) -> Any:
     """Always a DOUBLE, and by zero infinite or NaN, where Spark keeps decimals and raises."""
     if not {_kind(node.this), _kind(node.expression)} <= {*_NUMBERS, _T.NULL}:
         raise _refuse(node, "only numbers are divided there")
-    made = _made(
+    return _made(
         "CASE WHEN CAST(:b AS DOUBLE) = 0 THEN CAST(:a AS DOUBLE) * CAST(CASE WHEN "
         "CAST(CAST(:b AS DOUBLE) AS STRING) = '-0.0' THEN '-Infinity' ELSE 'Infinity' END AS DOUBLE) "
         "ELSE try_divide(CAST(:a AS DOUBLE), CAST(:b AS DOUBLE)) END",
@@ -53,7 +53,6 @@ def _divide(node: exp.Div) -> Any:
         a=node.this,
         b=node.expression,
     )
-    return made
 
 
 def _average(node: exp.Avg) -> Any:

@@ -188,8 +188,7 @@ class SparkSession:
         ):
             return None
         count = f"SELECT num_rows FROM parquet_file_metadata({file_list(files)})"
-        frame = self._read_files(files, schema, sum(r[0] for r in self._duck.cursor.run(count)))
-        return frame
+        return self._read_files(files, schema, sum(r[0] for r in self._duck.cursor.run(count)))
 
     def read_reports(self) -> Sequence[ReadReport]:
         return [

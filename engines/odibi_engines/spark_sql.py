@@ -28,7 +28,7 @@ _CLAUSES = (
 )
 _OPERATORS = (
     "Paren And Or Not EQ NEQ LT LTE GT GTE Is In Between NullSafeEQ NullSafeNEQ Add Sub Mul Div IntDiv Mod Neg Case If "
-    "Coalesce Nullif DPipe Exists Any Cast TryCast Like PropertyEQ Interval"
+    "Coalesce Nullif DPipe Exists Any Cast TryCast Like PropertyEQ Interval BitwiseAnd BitwiseOr"
 )
 _FUNCTIONS = (
     "Count CountIf Sum Avg Min Max AnyValue LogicalOr LogicalAnd Greatest Least Abs Round Floor Ceil Sqrt Length "
