@@ -55,17 +55,12 @@ class HttpApiKeyAuth(Model):
     )
 
 
-def _auth_mode(value: Any) -> str:
-    found = value.get("mode", "none") if isinstance(value, dict) else getattr(value, "mode", "none")
-    return str(found)
-
-
 HttpAuth = Annotated[
     Annotated[HttpNoAuth, Tag("none")]
     | Annotated[HttpBasicAuth, Tag("basic")]
     | Annotated[HttpBearerAuth, Tag("bearer")]
     | Annotated[HttpApiKeyAuth, Tag("api_key")],
-    Discriminator(_auth_mode),
+    Discriminator("mode"),
 ]
 
 

@@ -41,7 +41,7 @@ def source(
     **options: Any,
 ) -> Source:
     options = {"retry": FAST, **options}
-    connection = {"type": "http", "base_url": service.url, "auth": auth or {}}
+    connection = {"type": "http", "base_url": service.url, "auth": auth or {"mode": "none"}}
     return Source(
         "api", Path(path), table=path, columns=options.get("columns"), enough=enough,
         options=ApiOptions.model_validate(options).settings(),
