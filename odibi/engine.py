@@ -64,6 +64,7 @@ class Source:
     `files` are the matching files in sorted order (csv, json, parquet); `path` is the folder or
     database file (delta, sql). `columns` maps names to types when declared. `options` are the
     node's remaining read options. Exactly one of `table` and `query` is set for `sql`.
+    With `connection` the files are on another machine, below its `base_path`.
     For `api` the `table` is the endpoint, `connection` the settings of the service and `options` are
     complete; `enough` is a number of rows that will do (a trial, a dry run), None for all.
     """

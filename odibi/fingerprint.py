@@ -137,8 +137,8 @@ def _stamps(loaded: Loaded, node: Node, read: ReadConfig) -> list[Any]:
         source = places.source_of(loaded, node, read)
     except EngineError as absent:
         return [str(absent)]
-    if source.format == "api":
-        return []  # what a service would answer can't be told without asking it
+    if source.connection is not None:
+        return []  # what another machine holds can't be told without asking it
     if source.format == "delta":
         return [
             _stamp(loaded, path) for path in sorted((source.path / "_delta_log").iterdir())[-1:]

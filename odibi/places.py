@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odibi.config import NodeRef, ReadConfig
+from odibi.config.unsupported import REMOTE
 from odibi.engine import Source, Target
 from odibi.errors import EngineError, UsageError
 
@@ -210,11 +211,19 @@ def source_of(loaded: Loaded, node: Node, read: ReadConfig) -> Source:
         return _database(loaded, node, read, connection.path)
     if connection.type == "http":
         return _service(read, connection)
+    options = dict(read.options)
+    columns = options.pop("columns", None)
+    if connection.type in REMOTE:
+        return Source(
+            format=read.format,
+            path=Path(_required_path(read)),
+            columns=columns,
+            options=options,
+            connection=connection.model_dump(),
+        )
     with _named(node):
         path = resolve(loaded, str(read.connection), _required_path(read))
         files = _existing(loaded, path, read.format)
-    options = dict(read.options)
-    columns = options.pop("columns", None)
     travel = read.time_travel
     return Source(
         format=read.format,

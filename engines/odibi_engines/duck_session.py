@@ -34,6 +34,7 @@ from .duck_errors import translated
 from .duck_writer import Writer
 from .frames import DuckFrame, duck, expanded
 from .parquet_read import parquet_scan
+from .remote_copy import RemoteCopy
 from .sql_text import file_list, ident, literal, mentions, trimmed, wrapped
 from .sqlite_read import SqliteRead
 from .text_sources import TextSources
@@ -52,6 +53,7 @@ class DuckSession:
         self.name = name
         self.cursor = DuckCursor(engine, cursor)
         self._scratch = engine.work_dir / "read" / re.sub(r"\W", "_", name)
+        self._copies = self._scratch.with_name(f"{self._scratch.name}.remote")
         self._landing = ApiLanding(lambda: self.cursor.cancelled)
         self.texts = TextSources(self.cursor, self._scratch)
         self.writer = Writer(self.cursor, self.texts, self._read_parquet, self._hold)
@@ -70,6 +72,9 @@ class DuckSession:
         if source.format not in readers:
             known = ", ".join(sorted(readers))
             raise EngineError(f"format {source.format!r} can't be read", hint=f"formats: {known}")
+        if source.connection is not None and source.format != "api":
+            folder = self._copies / str(len(list(self._copies.glob("*"))))
+            source = RemoteCopy(lambda: self.cursor.cancelled).fetch(source, folder)
         frame: Frame = readers[source.format](source)
         if source.columns and source.format not in ("csv", "json", "api"):
             frame = self._as_declared(frame, source.columns)

@@ -12,7 +12,7 @@ from odibi.config.problems import Problem
 from odibi.config.project import ProjectConfig
 from odibi.config.sources import is_file
 from odibi.config.tree import Path_
-from odibi.config.unsupported import CONNECTIONS, TRANSFORMERS, idle_keys, refusals
+from odibi.config.unsupported import CONNECTIONS, REMOTE, TRANSFORMERS, idle_keys, refusals
 
 if TYPE_CHECKING:
     from odibi.config.loader import Positions
@@ -236,6 +236,9 @@ class _Checker:
         elif kind not in (None, "http") and read.format == "api":
             words = f"connection '{read.connection}' is no web service: format api reads one"
             self.problem((*path, "format"), words, "give a connection with type: http")
+        elif kind in REMOTE and read.format not in ("csv", "json", "parquet"):
+            words = f"format '{read.format}' can't be read from connection '{read.connection}'"
+            self.problem((*path, "format"), words, "csv, json and parquet can")
         elif read.format == "api":
             self.api_options((*path, "options"))
 
@@ -276,7 +279,8 @@ class _Checker:
     def stored(self, name: str | None, path: Path_) -> None:
         """A connection that files are written to."""
         self.connection(name, path)
-        words = {"sqlite": "database", "http": "web service"}.get(self.kind(name) or "")
+        known = {"sqlite": "database", "http": "web service", **dict.fromkeys(REMOTE, "store")}
+        words = known.get(self.kind(name) or "")
         if words is not None:
             self.problem(path, f"connection '{name}' is a {words} that is only read")
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator
 
 from odibi.config.fields import Model
+from odibi.config.unsupported import REMOTE
 
 __all__ = ["ConnectionConfig", "LocalConnection", "SqliteConnection"]
 
@@ -123,6 +124,20 @@ class UnityCatalogConnection(Model):
     create_schema: bool = Field(True, description="Make the schema when it is missing.")
 
 
+class RemoteConnection(Model):
+    """Files on another machine (ours), copied to the work folder when they are read."""
+
+    type: Literal["s3", "gcs", "abfs", "sftp", "memory"] = Field(
+        description="A store of files that fsspec knows: a bucket, a container, a server."
+    )
+    validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
+    base_path: str = Field(description="Bucket and folder that paths are below.")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Options of the store in fsspec: host, key, secret, endpoint_url, …",
+    )
+
+
 class OtherConnection(Model):
     """A type that a plugin may bring."""
 
@@ -137,6 +152,8 @@ def _kind(value: Any) -> str:
     found = (
         value.get("type", "local") if isinstance(value, dict) else getattr(value, "type", "local")
     )
+    if found in REMOTE:
+        return "remote"
     return found if isinstance(found, str) and found in _KNOWN else "other"
 
 
@@ -148,6 +165,7 @@ ConnectionConfig = Annotated[
     | Annotated[AzureBlobConnection, Tag("azure_blob")]
     | Annotated[DeltaConnection, Tag("delta")]
     | Annotated[UnityCatalogConnection, Tag("unity_catalog")]
+    | Annotated[RemoteConnection, Tag("remote")]
     | Annotated[OtherConnection, Tag("other")],
     Discriminator(_kind),
 ]

@@ -39,7 +39,12 @@ def _allow_short_forms(definitions: dict[str, Any]) -> None:
 
     And the one kind of connection that is all others is made not to be the known ones as well.
     """
-    known = [branch["const"] for name, branch in _kinds(definitions) if name != "OtherConnection"]
+    known = [
+        kind
+        for name, branch in _kinds(definitions)
+        if name != "OtherConnection"
+        for kind in branch.get("enum") or [branch["const"]]
+    ]
     definitions["OtherConnection"]["properties"]["type"]["not"] = {"enum": known}
     steps = definitions["TransformConfig"]["properties"]["steps"]
     steps["items"] = {

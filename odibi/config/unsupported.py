@@ -12,6 +12,7 @@ __all__ = [
     "IDLE",
     "KEYS",
     "REFUSED",
+    "REMOTE",
     "TRANSFORMERS",
     "idle_keys",
     "refusals",
@@ -19,7 +20,8 @@ __all__ = [
 
 FORMATS_READ = ("csv", "json", "parquet", "delta", "sql", "api")
 FORMATS_WRITTEN = ("csv", "json", "parquet", "delta")
-CONNECTIONS = ("local", "sqlite", "http")
+REMOTE = ("s3", "gcs", "abfs", "sftp", "memory")
+CONNECTIONS = ("local", "sqlite", "http", *REMOTE)
 
 # keys of 3.x that the models don't have → why not
 KEYS: Mapping[str, str] = {
