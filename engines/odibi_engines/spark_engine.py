@@ -50,7 +50,10 @@ class SparkEngine:
         self._unique = uuid.uuid4().hex[:8]
 
     def session(self, name: str) -> SparkSession:
-        return SparkSession(self, name, self.duck.session(name))
+        session = self.duck.session(name)
+        # Spark's files are in the order of its partitions: the first of equal keys stays the first
+        session.cursor.run("SET preserve_insertion_order = true")
+        return SparkSession(self, name, session)
 
     def new_name(self) -> str:
         """A name that no view and no folder of this process has."""

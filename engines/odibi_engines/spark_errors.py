@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from odibi.errors import EngineError
 
@@ -14,7 +15,7 @@ _MEMORY = re.compile(r"OutOfMemory|Java heap space|Cannot allocate")
 
 def spark_error(error: Exception) -> EngineError:
     """The EngineError that says in one line what Spark said."""
-    message = str(getattr(error, "getMessage", lambda: None)() or error)
+    message = _message(error)
     line = _VIEW.sub("the input", message.strip().splitlines()[0])
     hint = (
         "raise performance.memory_limit, or spark.executor.memory in performance.spark_config"
@@ -22,3 +23,13 @@ def spark_error(error: Exception) -> EngineError:
         else None
     )
     return EngineError(f"Spark: {line}", hint=hint)
+
+
+def _message(error: Exception) -> str:
+    """What Spark says; an error that Java raised while rows came here has it deepest inside."""
+    cause: Any = getattr(error, "java_exception", None)
+    if cause is None:
+        return str(error)
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return str(cause.getMessage() or cause.toString())

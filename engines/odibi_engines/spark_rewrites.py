@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -95,12 +96,17 @@ def _whole(node: Any) -> Any:
 def _cast(node: exp.Cast) -> Any:
     """Fractions are rounded on the way to a whole number, where Spark cuts them off."""
     to, start = node.to.this, _kind(node.this)
+    if isinstance(node.this, exp.Null):
+        start = to
     soft = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST"
     if to in _WHOLE and start in _TEXTS:
         inner = _made(f"ROUND({soft}(:x AS DECIMAL(38, 18)))", node, x=node.this)
         node.set("this", inner)
     elif to in _WHOLE and (start in _FLOATS or start in _DECIMALS):
-        node.set("this", _made("ROUND(:x)", node.this, x=node.this))
+        rounded = (
+            "RINT(:x)" if start in _FLOATS else "ROUND(:x)"
+        )  # doubles to even, decimals away from 0
+        node.set("this", _made(rounded, node.this, x=node.this))
     elif to in _TEXTS and start in (_T.FLOAT, _T.DOUBLE, _T.TIMESTAMPTZ):
         raise _refuse(node, "it spells such values otherwise as text")
     elif to not in _WHOLE and to not in _TEXTS and start in _TEXTS and not _is_literal(node.this):
@@ -189,6 +195,54 @@ def _join_texts(node: Any) -> Any:
     return node
 
 
+_TOKEN = re.compile(
+    r"\\[dDwW.\-+*?()\[\]{}|^$/@]|\\[sS]|\(\?:|\[(?:[^\[\]\\&]|\\[dw.\-/])+\]|[^\\\[\]]"
+)
+_SPACES = {"\\s": r"[\t\n\f\r ]", "\\S": r"[^\t\n\f\r ]", "$": r"\z"}
+
+
+def _matches(node: exp.RegexpLike) -> Any:
+    """A pattern of the parts that RE2 and Java have in common."""
+    pattern = node.expression
+    if not _is_literal(pattern) or node.args.get("flag") is not None:
+        raise _refuse(node, "the pattern must be written out, without flags")
+    tokens = _TOKEN.findall(pattern.name)
+    if "".join(tokens) != pattern.name or "(?" in pattern.name.replace("(?:", ""):
+        raise _refuse(node, "such a pattern means something else there")
+    same = "(?d)" + "".join(_SPACES.get(token, token) for token in tokens)
+    return _made("REGEXP_LIKE(:x, :p)", node, x=node.this, p=exp.Literal.string(same))
+
+
+def _series(node: exp.GenerateSeries) -> Any:
+    """range() and generate_series() of whole numbers; Spark's sequence counts down when its end is lower."""
+    if node.args.get("step") is not None and node.args["step"].name != "1":
+        raise _refuse(node, "only steps of 1 are counted alike")
+    start, end = node.args["start"], node.args["end"]
+    if not {_kind(start), _kind(end)} <= _WHOLE:
+        raise _refuse(node, "only whole numbers are counted alike")
+    last = "- 1" if node.args.get("is_end_exclusive") else ""
+    if isinstance(node.parent, exp.Table):
+        return _made_plain(f"range(:a, :b {'' if last else '+ 1'})", a=start, b=end)
+    return _made(
+        f"CASE WHEN :b {last} >= :a THEN sequence(CAST(:a AS BIGINT), CAST(:b AS BIGINT) {last}) "
+        "ELSE CAST(array() AS ARRAY<BIGINT>) END",
+        node,
+        a=start,
+        b=end,
+    )
+
+
+def _made_plain(template: str, **parts: Any) -> Any:
+    tree: Any = exp.maybe_parse(template, dialect="spark")
+    return exp.replace_placeholders(tree, **{name: part.copy() for name, part in parts.items()})
+
+
+def _named_function(node: exp.Anonymous) -> Any:
+    """Functions that sqlglot doesn't know; others have been refused before."""
+    template = {"error": "raise_error(:x)", "to_seconds": "make_dt_interval(0, 0, 0, :x)"}
+    return _made(template[node.name.lower()], node, x=node.expressions[0])
+
+
 REWRITES: dict[type[Any], Callable[[Any], Any]] = {
     exp.Div: _divide,
     exp.Avg: _average,
@@ -200,4 +254,7 @@ REWRITES: dict[type[Any], Callable[[Any], Any]] = {
     exp.Sub: _subtract,
     exp.DateDiff: _between,
     exp.DPipe: _join_texts,
+    exp.RegexpLike: _matches,
+    exp.GenerateSeries: _series,
+    exp.Anonymous: _named_function,
 }

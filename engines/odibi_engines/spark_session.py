@@ -69,6 +69,7 @@ class SparkSession:
         self._cancelled = False
         self._statements: list[str] = []
         self._staged: dict[str, Staged] = {}
+        self._kept: list[SparkFrame] = []
 
     # Running Spark
 
@@ -133,7 +134,7 @@ class SparkSession:
         statement = f"COPY ({body}) TO {literal(str(place))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
         rows = int(self._duck.texts.compute(statement, frame, frame.query)[0][0])
         made = self._read_files([place], frame.schema, rows)
-        weakref.finalize(made.data, place.unlink, missing_ok=True).atexit = False
+        weakref.finalize(made, place.unlink, missing_ok=True).atexit = False
         return made
 
     def _computed(self, frame: Frame) -> SparkFrame:
@@ -149,11 +150,12 @@ class SparkSession:
         made = self._read_files(
             files, known.schema, sum(r[0] for r in self._duck.cursor.run(count))
         )
-        weakref.finalize(made.data, shutil.rmtree, place, ignore_errors=True).atexit = False
+        weakref.finalize(made, shutil.rmtree, place, ignore_errors=True).atexit = False
         return made
 
     def _to_duck(self, frame: SparkFrame) -> DuckFrame:
         """Computed rows as DuckDB sees them, in the types that they have."""
+        self._kept.append(frame)  # its files go with it
         scan = (
             f"read_parquet({file_list(frame.files)}, hive_partitioning=false, union_by_name=true)"
         )
@@ -283,6 +285,7 @@ class SparkSession:
             self.engine.spark.sparkContext.cancelJobGroup(self._group)
 
     def close(self) -> None:
+        self._kept.clear()
         self._duck.close()
 
     # For users' functions

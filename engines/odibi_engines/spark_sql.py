@@ -31,10 +31,11 @@ _OPERATORS = (
     "Coalesce Nullif DPipe Exists Any Cast TryCast Like PropertyEQ Interval BitwiseAnd BitwiseOr"
 )
 _FUNCTIONS = (
-    "Count CountIf Sum Avg Min Max AnyValue LogicalOr LogicalAnd Greatest Least Abs Round Floor Ceil Sqrt Length "
+    "Count CountIf Sum Avg Min Max AnyValue LogicalOr LogicalAnd Greatest Least Abs Round Floor Ceil Sqrt "
     "RowNumber Rank DenseRank Lag Lead FirstValue LastValue Struct Explode Concat ConcatWs SHA2 IsNan DateDiff "
-    "Year Month Day Hour Minute Second StartsWith"
+    "RegexpLike GenerateSeries Array Year Month Day Hour Minute Second StartsWith"
 )
+_UNNAMED = frozenset(("error", "to_seconds"))
 _KNOWN = frozenset(f"{_NAMES} {_CLAUSES} {_OPERATORS} {_FUNCTIONS}".split())
 """Parts of a query that are equal in Spark, by themselves or as rewritten; each has a test of its values."""
 
@@ -47,7 +48,7 @@ def translate(query: str, tables: Mapping[str, tuple[str, Schema]]) -> str:
     try:
         tree = _typed(query, {name: schema for name, (_, schema) in tables.items()})
         _check(tree)
-        tree = tree.transform(_rewritten, copy=False)
+        tree = _rewritten(tree)
         _bind(tree, {name.lower(): view for name, (view, _) in tables.items()})
         return str(tree.sql(dialect="spark", unsupported_level=sqlglot.ErrorLevel.RAISE))
     except SqlglotError as error:
@@ -76,6 +77,8 @@ def _typed(query: str, schemas: Mapping[str, Schema]) -> Any:
 def _check(tree: Any) -> None:
     for node in tree.walk():
         if isinstance(node, exp.Anonymous):
+            if node.name.lower() in _UNNAMED:
+                continue
             raise _refused(f"function {node.name}")
         if type(node).__name__ not in _KNOWN:
             named = (
@@ -93,9 +96,15 @@ def _refused(what: str) -> EngineError:
     )
 
 
-def _rewritten(node: Any) -> Any:
-    rewrite: Callable[[Any], Any] | None = REWRITES.get(type(node))
-    return node if rewrite is None else rewrite(node)
+def _rewritten(tree: Any) -> Any:
+    """The tree with its parts rewritten, inner ones first: what a rewrite adds is Spark's already."""
+    for node in reversed(list(tree.bfs())):
+        rewrite: Callable[[Any], Any] | None = REWRITES.get(type(node))
+        new = node if rewrite is None else rewrite(node)
+        if new is not node:
+            tree = new if node is tree else tree
+            node.replace(new)
+    return tree
 
 
 def _bind(tree: Any, views: Mapping[str, str]) -> None:
