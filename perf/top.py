@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import top_start
 from event_source import FIRST
@@ -34,7 +35,8 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     for measure in (latency, keys, ten_rows, cost_to_the_run):
         with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder)
+            root = Path(folder) / "project"
+            root.mkdir()
             (root / "odibi.yaml").write_text(top_start.PROJECT)
             measure(root, seconds)
 
@@ -43,12 +45,24 @@ def say(what: str, figure: str, aim: str) -> None:
     print(f"{what:58s} {figure:32s} aim: {aim}", flush=True)
 
 
-def source(root: Path, nodes: int, busy: int, rate: int, seconds: float) -> subprocess.Popen[str]:
+def source(root: Path, nodes: int, busy: int, rate: int, seconds: float) -> subprocess.Popen[bytes]:
+    """The writer, started. It prints more than a pipe holds, so it prints into a file."""
     script = Path(__file__).with_name("event_source.py")
     numbers = map(str, (nodes, busy, rate, seconds))
-    return subprocess.Popen(
-        [sys.executable, script, root, *numbers], stdout=subprocess.PIPE, text=True
-    )
+    with _report(root).open("wb") as file:
+        return subprocess.Popen([sys.executable, script, root, *numbers], stdout=file)
+
+
+def _report(root: Path) -> Path:
+    return root.with_name(f"{root.name}-written.json")  # beside the project: no bell rings for it
+
+
+def reported(root: Path, writer: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What the writer said once it has ended: `times` of its events and its `cpu`, in seconds."""
+    if writer.wait():
+        raise SystemExit("the writer of events failed")
+    found: dict[str, Any] = json.loads(_report(root).read_text())
+    return found
 
 
 def top(root: Path, view: str, columns: int, rows: int) -> Terminal:
@@ -74,7 +88,7 @@ def latency(root: Path, seconds: float) -> None:
         found = [int(text.replace(b",", b"")) for text in _COUNT.findall(data)]
         if found:
             seen.append((max(found), time.monotonic()))
-    emitted = json.loads(writer.communicate()[0])["times"]
+    emitted = reported(root, writer)["times"]
     terminal.close()
     late = []
     shown = 0
@@ -164,12 +178,12 @@ def cost_to_the_run(root: Path, seconds: float) -> None:
     """CPU of the process that writes 1,000 events a second, watched and not, in turns."""
     alone, watched = [], []
     for _ in range(3):
-        alone.append(json.loads(source(root, 50, 5, 1_000, seconds / 2).communicate()[0])["cpu"])
+        alone.append(reported(root, source(root, 50, 5, 1_000, seconds / 2))["cpu"])
         terminal = top(root, "nodes", 80, 24)
         writer = source(root, 50, 5, 1_000, seconds / 2)
         while writer.poll() is None:
             terminal.take()
-        watched.append(json.loads(writer.communicate()[0])["cpu"])
+        watched.append(reported(root, writer)["cpu"])
         terminal.close()
     more = median(watched) - median(alone)
     say(
