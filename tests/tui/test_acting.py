@@ -179,6 +179,18 @@ async def test_before_a_node_is_selected_the_cursor_says_which(finished: Path) -
         assert set((await plan_of(pilot)).runs) == {"p.b"}
 
 
+async def test_a_node_that_the_filter_hides_is_not_acted_on(finished: Path) -> None:
+    async with top(finished, "p.c") as pilot:
+        world = app_of(pilot).world
+        app_of(pilot).changed(world.set_filter("p.b"))
+        assert (world.node, world.chosen) == ("p.c", None)
+        await pilot.press("r")
+        assert set((await plan_of(pilot)).runs) == {"p.b"}
+        await pilot.press("escape")
+        app_of(pilot).changed(world.set_filter(""))
+        assert world.chosen == "p.c"
+
+
 async def test_marked_nodes_run_together(finished: Path) -> None:
     before = run_ids(finished)
     async with top(finished, "p.c") as pilot:
@@ -407,6 +419,7 @@ def waiting(df):
 async def edited(pilot: Pilot[None], sql: str | None = None) -> EditSqlDialog:
     """The dialog over the selected node, with other SQL typed."""
     await pilot.press("i")
+    await until(lambda: isinstance(pilot.app.screen, EditSqlDialog))
     dialog = pilot.app.screen
     assert isinstance(dialog, EditSqlDialog)
     await until(lambda: dialog.source is not None)

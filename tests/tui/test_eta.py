@@ -87,3 +87,16 @@ def test_the_estimate_lies_between_the_longest_chain_and_the_sum(
     _, longest = eta.critical_path(state, past)
     assert left is not None
     assert longest - 1e-6 <= left.seconds <= sum(seconds) + 1e-6
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(5, False), (14, False), (16, True), (99, True)])
+def test_far_beyond_its_usual_time_a_node_is_overdue(seconds: float, late: bool) -> None:
+    began = NOW - timedelta(seconds=seconds)
+    state = run(node("a", status="running", started=began), node("x", status="running"))
+    assert eta.overdue(state, PAST, NOW) == (("a",) if late else ())
+
+
+def test_a_node_that_says_how_far_it_is_is_never_overdue() -> None:
+    began = NOW - timedelta(seconds=99)
+    state = run(node("a", status="running", started=began, fraction=0.9))
+    assert eta.overdue(state, PAST, NOW) == ()

@@ -49,9 +49,9 @@ class Actor:
 
     @property
     def node(self) -> str | None:
-        """The selected node; until one is, that under the cursor of the pane with the focus."""
+        """The selected node; while none is, or the filter hides it, that under the focused pane's cursor."""
         at_cursor = getattr(self.top.main.focused_pane, "node_at_cursor", None)
-        return self.world.node or (at_cursor() if at_cursor else None)
+        return self.world.chosen or (at_cursor() if at_cursor else None)
 
     # Whether it can be done -------------------------------------------------------------------------
 

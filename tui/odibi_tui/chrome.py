@@ -116,7 +116,10 @@ def _live_details(world: World, signs: Mapping[str, str]) -> list[Line]:
         ((f" {share:.0%}", "text"),),
     ]
     left = eta.estimate(state, world.past, now)
-    if left is not None:
+    if late := eta.overdue(state, world.past, now):
+        names = ", ".join(world.name(key) for key in late[:2]) + ("…" if len(late) > 2 else "")
+        details.append(((f"  over usual: {names}", "warning"),))
+    elif left is not None:
         rough = f" (±{duration(left.spread)})" if left.spread >= 1 else ""
         about = "" if left.known > 0.5 else "very roughly "
         details.append(((f"  eta {about}{duration(left.seconds)}{rough}", "text"),))

@@ -10,7 +10,9 @@ from statistics import median
 
 from odibi.run_state import NodeState, RunState
 
-__all__ = ["Estimate", "critical_path", "estimate", "fraction", "usual"]
+__all__ = ["Estimate", "critical_path", "estimate", "fraction", "is_overdue", "overdue", "usual"]
+
+_OVERDUE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,23 @@ def estimate(
     total = _simulate(open_nodes, left, state.jobs or 1)
     spread = max((_spread(past.get(key, ())) for key in open_nodes), default=0.0)
     return Estimate(total, spread, len(seconds) / len(open_nodes))
+
+
+def overdue(
+    state: RunState, past: Mapping[str, tuple[float, ...]], now: datetime
+) -> tuple[str, ...]:
+    """Running nodes that take far longer than they usually do and don't say how far they are."""
+    return tuple(
+        key for key, node in state.nodes.items() if is_overdue(node, usual(past, key, node), now)
+    )
+
+
+def is_overdue(node: NodeState, expected: float | None, now: datetime) -> bool:
+    """Whether a running node has taken so long that its past says nothing about its end."""
+    if node.status != "running" or node.started is None or node.fraction is not None:
+        return False
+    elapsed = (now - node.started).total_seconds()
+    return expected is not None and elapsed > max(_OVERDUE * expected, expected + 1)
 
 
 def _left(node: NodeState, expected: float, now: datetime) -> float:

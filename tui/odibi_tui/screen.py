@@ -425,8 +425,8 @@ class MainScreen(InTop, Screen[None]):
 
     def do_mark(self) -> None:
         world = self.top.world
-        if world.node is not None:
-            self.top.changed(world.mark(world.marked ^ {world.node}))
+        if world.chosen is not None:
+            self.top.changed(world.mark(world.marked ^ {world.chosen}))
 
     def do_copy(self) -> None:
         from odibi_tui.copying import Copy, CopyDialog, copied, copies_of_pane

@@ -322,6 +322,15 @@ class World:
         self.node = key
         return Change(selection=True)
 
+    @property
+    def chosen(self) -> str | None:
+        """The selected node that keys act on: none while the filter hides it."""
+        from odibi_tui import filtering  # which reads this model
+
+        if self.node is None or not self.filter:
+            return self.node
+        return self.node if filtering.test_of(self, self.filter)(self.node) else None
+
     def mark(self, keys: Collection[str]) -> Change:
         """Mark nodes in place of those marked before."""
         self.marked = frozenset(keys)

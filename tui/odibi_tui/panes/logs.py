@@ -468,7 +468,8 @@ class LogView(LinePane):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        follow = new_value >= self.max_scroll_y
+        # Only going up lets go of the end: on the way down to it the layout may still change the end.
+        follow = new_value >= self.max_scroll_y or (self.follow and new_value >= old_value)
         if follow != self.follow:
             self.follow, self.seen = follow, self.entries
             if isinstance(self.parent, LogsPane):

@@ -294,6 +294,9 @@ class NodeTable(LinePane):
             return ((safe_line(said), "dim"),)
         if node.status == "retrying":
             return ((f"try {node.attempt + 1} soon", "warning"),)
+        usual = eta.usual(self.world.past, key, node)
+        if eta.is_overdue(node, usual, self.world.now()):
+            return (("over usual", "warning"),)
         share = self._share(key, node)
         if share is None:
             return ((safe_line(node.stage or ""), "running"),)

@@ -185,8 +185,8 @@ class StoryPane(Pane):
     def subject(self) -> str | None:
         """The selected node, else the first that failed; None for the run."""
         world = self.world
-        if world.node is not None:
-            return world.node
+        if world.chosen is not None:
+            return world.chosen
         return next((key for key in world.nodes if world.status(key) in ("failed", "lost")), None)
 
     def rebuild(self, keep_place: bool = True) -> None:
