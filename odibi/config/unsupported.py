@@ -48,7 +48,14 @@ _SET: Callable[[Any], bool] = bool
 REFUSED: Mapping[tuple[str, ...], tuple[Callable[[Any], bool], str]] = {
     ("streaming",): (_SET, "streaming is not supported"),
     ("read", "streaming"): (_SET, "streaming is not supported"),
-    ("read", "incremental"): (_SET, "incremental loading is not supported yet"),
+    ("read", "incremental"): (
+        lambda v: v is not None and v.mode == "stateful",
+        "a stored high-water mark is not supported yet; `mode: rolling_window` is",
+    ),
+    ("read", "incremental", "date_format"): (
+        _SET,
+        "date_format is not supported yet; declare the column's type in read.options.columns",
+    ),
     ("read", "archive_options"): (_SET, "Spark's archiving options are not supported"),
     ("read", "schema_ddl"): (
         _SET,

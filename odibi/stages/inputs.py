@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from odibi import places
 from odibi.engine import Frame, Source
 from odibi.errors import NodeError
+from odibi.incremental import window_condition
 
 if TYPE_CHECKING:
     from odibi.config import ReadConfig
@@ -64,9 +65,13 @@ def _stored(work: Work, name: str, key: str) -> Frame:
 
 
 def read(work: Work, config: ReadConfig) -> Frame:
-    """Read one source and keep the rows that its `filter` lets through."""
+    """Read one source and keep the rows that `incremental` and `filter` let through."""
     source = places.source_of(work.facts.loaded, work.node, config)
     frame = _read_source(work, source)
+    if config.incremental:
+        condition = window_condition(config.incremental, work.facts.started_at, frame.schema)
+        frame = work.sql("read.incremental", f"SELECT * FROM df WHERE {condition}", frame)
+        work.counts.declare("fewer")
     if config.filter:
         frame = work.sql("read.filter", f"SELECT * FROM df WHERE ({config.filter})", frame)
         work.counts.declare("fewer")
