@@ -37,7 +37,7 @@ _FUNCTIONS = (
 )
 _UNNAMED = frozenset(("error", "to_seconds"))
 _KNOWN = frozenset(f"{_NAMES} {_CLAUSES} {_OPERATORS} {_FUNCTIONS}".split())
-"""Parts of a query that are equal in Spark, by themselves or as rewritten; each has a test of its values."""
+"""Parts of a query that are held to be equal in Spark, by themselves or as rewritten; not each has a test yet."""
 
 
 def translate(query: str, tables: Mapping[str, tuple[str, Schema]]) -> str:

@@ -76,6 +76,8 @@ class _Checker:
             self.warnings.append(
                 Problem(self.positions.at(("engine",)), "engine polars runs on DuckDB here")
             )
+        if self.project.engine == "spark":
+            self.problem(("engine",), "engine 'spark' is not supported yet", "use duckdb or pandas")
 
     def pipelines(self) -> None:
         seen: dict[str, Path_] = {}

@@ -130,6 +130,7 @@ def test_a_mistyped_key_is_one_message_with_the_right_one(folder: Folder, start:
         ('format: sql, query', '‸format: csv, path', "connection 'shop' is a database: its format is sql"),
         ('connection: raw, format: json, path', 'connection: raw, ‸format: sql, table', "connection 'raw' is a folder: format sql reads a database"),
         ('{connection: lake, path: stories', '{‸connection: shop, path: stories', "connection 'shop' is a database that is only read"),
+        ('engine: duckdb', '‸engine: spark', "engine 'spark' is not supported yet"),
         ('project: whole', 'project: whole\n‸recipes: {}', "'recipes' in the file: recipes are not supported; write the nodes out, or share parts with YAML anchors"),
     ],
 )  # fmt: skip
