@@ -123,7 +123,7 @@ ACTIONS: tuple[Action, ...] = (
         "edit.sql", "i", "try SQL", "Edit the node's SQL and run it on a scratch output", "Acting"
     ),
     Action("edit.yaml", "o", "editor", "Open the node's lines in $EDITOR", "Acting"),
-    Action("open.html", "O", "browser", "Open the story of the run in a browser", "Acting"),
+    Action("open.html", "O", "story file", "Say where the files of the run's story lie", "Acting"),
     Action("copy", "y", "copy", "Copy: name, row, SQL, error, sample or the whole view", "Acting"),
     Action("save.node", "ctrl+s", "as node", "Ask: the question as YAML of a node", "Acting"),
     Action(

@@ -9,10 +9,11 @@ from rich.segment import Segment
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBarRender
 from textual.selection import Selection
 from textual.strip import Strip
 
-from odibi_tui.paint import Line, harmless, joined, plain, width
+from odibi_tui.paint import Line, harmless, in_ascii, joined, plain, width
 
 if TYPE_CHECKING:
     from textual import events
@@ -33,6 +34,13 @@ class InTop:
     def top(self) -> TopApp:
         """The app."""
         return cast("TopApp", self.app)  # type: ignore[attr-defined]  # every widget has one
+
+
+class _WholeCells(ScrollBarRender):
+    """A scroll bar that begins and ends between cells: parts of a cell need other signs than ASCII."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
 class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
@@ -73,6 +81,12 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor: int | None = None
         self.follow = False
         self._strips: dict[int, Strip] = {}
+
+    def _on_mount(self, event: events.Mount) -> None:
+        super()._on_mount(event)
+        if self.top.ascii:
+            for bar in (self.vertical_scrollbar, self.horizontal_scrollbar):
+                bar.renderer = _WholeCells  # type: ignore[misc]  # of this bar only
 
     # What subclasses say ---------------------------------------------------------------------------
 
@@ -220,6 +234,8 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
                 self._strips.clear()
             style_of = self.top.style_of
             line = joined(harmless(self.line(index)))
+            if self.top.ascii:
+                line = in_ascii(line)
             strip = Strip([Segment(text, style_of(name)) for text, name in line], width(line))
             self._strips[index] = strip
         return strip

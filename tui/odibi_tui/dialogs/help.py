@@ -43,7 +43,7 @@ class HelpDialog(InTop, ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         self.page = TextPane()
-        self.typed = Input(placeholder="type to filter · esc closes", compact=True)
+        self.typed = Input(placeholder="type to filter, esc closes", compact=True)
         self.typed.cursor_blink = False
         with Vertical():
             yield self.typed
