@@ -53,6 +53,23 @@ def comparison(folder: Path, before: str, after: str) -> Comparison:
     return compared(*(ledger.state(ledger.resolve(name)) for name in (before, after)))
 
 
+def test_what_a_partial_run_was_not_asked_for_is_no_difference(tmp_path: Path) -> None:
+    made = project(tmp_path, NODES)
+    run(made)
+    run(made, select=("a",))
+    found = {node.key: node.changed for node in comparison(made, "last~1", "last").nodes}
+    assert found["p.b"] == found["p.c"] == ()
+
+
+def test_a_node_that_the_project_lost_is_only_in_one_run(tmp_path: Path) -> None:
+    made = project(tmp_path, NODES)
+    run(made)
+    project(made, NODES[: NODES.index("- name: c")])
+    run(made)
+    found = {node.key: node.changed for node in comparison(made, "last~1", "last").nodes}
+    assert found["p.c"] == ("only in A",)
+
+
 def test_what_differs(folder: Path) -> None:
     found = {node.key: node.changed for node in comparison(folder, "last~2", "last~1").nodes}
     assert found["p.a"] == ()

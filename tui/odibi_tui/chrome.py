@@ -196,8 +196,10 @@ def tabs_line(
     return join(tuple(tabs), tuple(right), cells)
 
 
-def footer_line(shown: Sequence[tuple[str, str]], cells: int) -> Line:
+def footer_line(shown: Sequence[tuple[str, str]], cells: int, ascii_only: bool = False) -> Line:
     """Keys and what they do, as many as there is room for; the last ones always."""
+    if ascii_only:
+        shown = [(key.replace("⏎", "enter"), label) for key, label in shown]
     always = [pair for pair in shown if pair[1] in ("help", "commands")]
     room = cells - sum(len(key) + len(label) + 3 for key, label in always)
     spans: list[Span] = [(" ", "text")]

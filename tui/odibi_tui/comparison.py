@@ -69,7 +69,9 @@ def _changed(
 ) -> Iterator[str]:
     """In what the node differs, the gravest first."""
     if diff.only:
-        yield f"only in {'A' if diff.only == 'before' else 'B'}"
+        lacking = after if diff.only == "before" else before
+        if lacking.plan is None or not lacking.plan.selection:  # else nobody asked it for the node
+            yield f"only in {'A' if diff.only == 'before' else 'B'}"
         return
     if diff.status[0] != diff.status[1]:
         yield "status"

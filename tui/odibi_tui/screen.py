@@ -215,7 +215,7 @@ class MainScreen(InTop, Screen[None]):
             if self.why_not(name) is None
         ]
         typed = pane.typing_keys() if pane else ()
-        self.keys.show(footer_line(typed or shown, self.top.size.width))
+        self.keys.show(footer_line(typed or shown, self.top.size.width, self.top.ascii))
 
     def key_of(self, action: str) -> str:
         """The key of an action as people read it, theirs where they chose one."""

@@ -143,7 +143,7 @@ class EditSqlDialog(InTop, ModalScreen[None]):
             ("^l", "project's SQL"),
             ("tab", "result" if self.editor.has_focus else "editor"),
         ]
-        self.hints.show(footer_line(keys, cells))
+        self.hints.show(footer_line(keys, cells, self.top.ascii))
 
     def _note(self) -> Line:
         if self.source is None:

@@ -72,7 +72,7 @@ class Sheet(InTop, ModalScreen[_Answer], Generic[_Answer]):
         lines = self.sheet_lines(cells)
         self.page.styles.height = max(1, min(len(lines), self.size.height // 2 - 1))
         self.page.show(lines)
-        self.hints.show(footer_line(self.sheet_keys(), cells))
+        self.hints.show(footer_line(self.sheet_keys(), cells, self.top.ascii))
 
     def action_scroll(self, lines: int) -> None:
         self.page.move_by(lines)
