@@ -171,10 +171,6 @@ def tabs_line(
     auto_rerun: bool = False,
 ) -> Line:
     """The views with their keys, the counts of nodes by state, and what the screen follows."""
-    tabs: list[Span] = [(" ", "text")]
-    for number, name in enumerate(views, start=1):
-        style = "tab.active" if name == view else "tab"
-        tabs.append((f" {number} {_tab(name)} ", style))
     right: list[Span] = []
     if world.state.nodes:
         for status, count in counts(world).items():
@@ -188,12 +184,25 @@ def tabs_line(
         right.append((" auto rerun", "warning"))
     style = {"FOLLOW": "mode.live", "REPLAY": "mode.replay", "LOST": "lost"}.get(mode, "dim")
     right.append((f" {mode} ", style))
-    if width(tuple(tabs)) + width(tuple(right)) > cells:
-        tabs = [
-            (f" {number}{_tab(name)}" if name == view else f" {number}", tabs[number][1])
-            for number, name in enumerate(views, start=1)
-        ]
-    return join(tuple(tabs), tuple(right), cells)
+    room = cells - width(tuple(right))
+    shapes = (_tabs(views, view, shape, others) for shape, others in _TAB_SHAPES)
+    tabs = next(
+        (tabs for tabs in shapes if width(tabs) < room), _tabs(views, view, *_TAB_SHAPES[-1])
+    )
+    return join(tabs, tuple(right), cells)
+
+
+_TAB_SHAPES = ((" {0} {1} ",) * 2, (" {0} {1}",) * 2, (" {0}{1}",) * 2, (" {0}{1}", " {0}"))
+
+
+def _tabs(views: Sequence[str], view: str, shape: str, others: str) -> Line:
+    """The tabs, the shown one in a shape of its own."""
+    return ((" ", "text"),) * (shape[-1] == " ") + tuple(
+        (shape.format(number, _tab(name)), "tab.active")
+        if name == view
+        else (others.format(number, _tab(name)), "tab")
+        for number, name in enumerate(views, start=1)
+    )
 
 
 def footer_line(shown: Sequence[tuple[str, str]], cells: int, ascii_only: bool = False) -> Line:
