@@ -511,3 +511,23 @@ async def test_an_edit_reruns_what_it_touches_only_when_asked_to(finished: Path)
         assert app.rerun_on_edit is False
     assert ran(state) == {"b"}
     assert len(rows(finished / "out/b.parquet")) == 4
+
+
+async def test_an_edit_of_a_sql_file_in_a_folder_below_is_heard_and_reruns_its_node(
+    tmp_path: Path,
+) -> None:
+    step = 'transform: {steps: ["SELECT id, kind FROM a WHERE id < 6"]}'
+    assert step in NODES
+    sql = tmp_path / "sql" / "b.sql"
+    sql.parent.mkdir()
+    sql.write_text("SELECT id, kind FROM a WHERE id < 6")
+    folder = project(tmp_path, NODES.replace(step, "transform: {steps: [{sql_file: sql/b.sql}]}"))
+    assert command(folder, "run", "-q").returncode == 0
+    before = run_ids(folder)
+    async with top(folder) as pilot:
+        await pilot.press("W")
+        await shows(pilot, "auto rerun FINISHED")
+        sql.write_text("SELECT id, kind FROM a WHERE id < 4")
+        state = await ended(pilot, before)
+    assert ran(state) == {"b"}
+    assert len(rows(folder / "out/b.parquet")) == 4

@@ -255,7 +255,9 @@ class TopApp(App[None]):
         """Watch the project, the runs and the logs of those that go on, when that set changed."""
         ledger = self.world.ledger
         runs = ledger.path / "runs"
-        wanted = [self.world.root, ledger.path, runs, *map(ledger.run_dir, self.world.followed())]
+        sources = sorted({file.parent for file in self.world.project.files} - {self.world.root})
+        logs = map(ledger.run_dir, self.world.followed())
+        wanted = [self.world.root, *sources, ledger.path, runs, *logs]
         folders = tuple(folder for folder in wanted if folder.is_dir())
         step = _STEP_LIVE if self.world.live_runs() else _STEP_REST
         if (folders, step) != self._watched:
@@ -283,6 +285,8 @@ class TopApp(App[None]):
                 self._bell.set()
 
     def _is_source(self, path: Path) -> bool:
+        if path in self.world.project.files:
+            return True
         return path.parent == self.world.root and path.suffix in (".yaml", ".yml")
 
     async def _reload_soon(self) -> None:

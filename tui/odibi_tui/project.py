@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from odibi.graph import Node
 
 __all__ = ["NO_PROJECT", "ProjectView", "load_project"]
 
@@ -15,6 +20,7 @@ class ProjectView:
 
     `edges` are (source, target) pairs of keys. `places` are (file, line) of the nodes. `problems` are
     what is wrong with the YAML, one text each with its place; the nodes are then those of before.
+    `files` are the YAML and SQL files that it is made of.
     """
 
     name: str = ""
@@ -25,6 +31,7 @@ class ProjectView:
     places: Mapping[str, tuple[Path, int]] = field(default_factory=dict)
     stored: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
+    files: frozenset[Path] = frozenset()
 
 
 NO_PROJECT = ProjectView()
@@ -58,4 +65,15 @@ def load_project(path: Path) -> ProjectView:
             if node.position is not None
         },
         stored=frozenset(node.key for node in nodes if node.stores),
+        files=frozenset(loaded.sources) | _sql_files(nodes),
     )
+
+
+def _sql_files(nodes: Iterable[Node]) -> set[Path]:
+    """The SQL files of nodes: named from the folder of the YAML that names them."""
+    return {
+        Path(os.path.normpath(Path(node.position.file).parent / name))
+        for node in nodes
+        if node.position is not None
+        for name in node.sql_files
+    }
