@@ -207,6 +207,10 @@ class Tail:
             self._files.setdefault(path, _Follower(path))
         return _merged(follower.fresh() for follower in self._files.values())
 
+    def grown(self) -> bool:
+        """Whether a log that was read before has more to read: one system call each, no event is made."""
+        return any(follower.grown() for follower in self._files.values())
+
 
 def log_files(run_dir: Path) -> list[Path]:
     """The log files of a run, the first writer's first; none when there is no such folder."""
@@ -233,6 +237,13 @@ class _Follower:
         self._offset = 0
         self._line = 0
         self._latest = ""
+
+    def grown(self) -> bool:
+        """Whether there are bytes that weren't read; a file that can't be asked is left to `fresh`."""
+        try:
+            return self._path.stat().st_size != self._offset
+        except OSError:
+            return True
 
     def fresh(self) -> list[tuple[str, ev.Event]]:
         """New whole lines as (time to sort by, event).

@@ -1,7 +1,8 @@
-"""Writes the log of a run as a runner would, at a given rate: `python perf/event_source.py ROOT NODES BUSY RATE SECONDS`.
+"""Writes the log of a run as a runner would, at a given rate: `python perf/event_source.py ROOT NODES BUSY RATE SECONDS [BURST]`.
 
-NODES nodes, of which BUSY run and report progress, RATE events a second in all. `rows_done` counts the
-events. On stdout: one line of JSON with the monotonic time of every event and the CPU seconds it took.
+NODES nodes, of which BUSY run and report progress, RATE events a second in all, BURST at a time.
+`rows_done` counts the events. On stdout: one line of JSON with the monotonic time of every event and the
+CPU seconds it took.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ FIRST = 100_000
 """The count of the first event: six digits that nothing else on the screen has."""
 
 
-def main(root: Path, nodes: int, busy: int, rate: int, seconds: float) -> None:
+def main(root: Path, nodes: int, busy: int, rate: int, seconds: float, burst: int = 1) -> None:
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-live"
     folder = root / ".odibi" / "runs" / run_id
     keys = [f"p.node_{i:04}" for i in range(nodes)]
@@ -37,7 +38,7 @@ def main(root: Path, nodes: int, busy: int, rate: int, seconds: float) -> None:
         began, cpu = time.monotonic(), time.process_time()
         times = []
         for number in range(int(rate * seconds)):
-            due = began + number / rate
+            due = began + number // burst * burst / rate
             if (wait := due - time.monotonic()) > 0:
                 time.sleep(wait)
             times.append(time.monotonic())
@@ -50,4 +51,5 @@ def main(root: Path, nodes: int, busy: int, rate: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:5]), float(sys.argv[5]))  # type: ignore[call-arg]
+    nodes, busy, rate, seconds, *rest = sys.argv[2:]
+    main(Path(sys.argv[1]), int(nodes), int(busy), int(rate), float(seconds), *map(int, rest))

@@ -45,10 +45,12 @@ def say(what: str, figure: str, aim: str) -> None:
     print(f"{what:58s} {figure:32s} aim: {aim}", flush=True)
 
 
-def source(root: Path, nodes: int, busy: int, rate: int, seconds: float) -> subprocess.Popen[bytes]:
+def source(
+    root: Path, nodes: int, busy: int, rate: int, seconds: float, burst: int = 1
+) -> subprocess.Popen[bytes]:
     """The writer, started. It prints more than a pipe holds, so it prints into a file."""
     script = Path(__file__).with_name("event_source.py")
-    numbers = map(str, (nodes, busy, rate, seconds))
+    numbers = map(str, (nodes, busy, rate, seconds, burst))
     with _report(root).open("wb") as file:
         return subprocess.Popen([sys.executable, script, root, *numbers], stdout=file)
 
@@ -162,7 +164,7 @@ def _ten_rows(root: Path, seconds: float, busy: int, where: str) -> None:
     root.mkdir()
     (root / "odibi.yaml").write_text(top_start.PROJECT)
     terminal = top(root, "nodes", 80, 24)
-    writer = source(root, 1_000, busy, 100, seconds + 3)
+    writer = source(root, 1_000, busy, 100, seconds + 3, burst=10)
     terminal.wait_for("RUNNING")
     terminal.read(2)
     cpu = terminal.cpu()

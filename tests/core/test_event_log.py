@@ -160,6 +160,18 @@ def test_a_tail_waits_for_the_run_to_appear(tmp_path: Path) -> None:
     assert [event.payload.TYPE for event in tail.poll()] == ["writer_opened", "run_started"]
 
 
+def test_a_log_has_grown_until_what_came_is_read(tmp_path: Path) -> None:
+    tail = Tail(tmp_path / "run")
+    with EventLog.create(tmp_path / "run", NOTHING_SECRET) as log:
+        tail.poll()
+        assert not tail.grown()
+        log.emit(ev.RunStarted(jobs=1))
+        assert tail.grown()
+        assert tail.grown(), "asking reads nothing"
+        tail.poll()
+        assert not tail.grown()
+
+
 def test_events_of_later_versions_are_passed_over(tmp_path: Path) -> None:
     path = write_log(tmp_path, stamped([ev.RunStarted(jobs=1)]))
     with path.open("a") as file:

@@ -75,7 +75,13 @@ def test_only_nodes_that_changed_are_named(world: World) -> None:
     world.accept(News(runs=(summary("1", "running"),)))
     assert world.accept(News(states={"1": first})).run
     second = replace(first, nodes={**first.nodes, "b.x": node("b.x")})
-    assert world.accept(News(states={"1": second})) == Change(nodes=frozenset({"b.x"}), state=True)
+    assert world.accept(News(states={"1": second})) == Change(
+        nodes=frozenset({"b.x"}), state=True, turned=True
+    )
+    third = replace(second, nodes={**second.nodes, "b.y": node("b.y", "queued", rows_done=5)})
+    change = world.accept(News(states={"1": third}))
+    assert change == Change(nodes=frozenset({"b.y"}), state=True)
+    assert change.only_numbers
 
 
 def test_a_frozen_display_stands_while_reading_goes_on(world: World) -> None:

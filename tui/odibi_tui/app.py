@@ -39,9 +39,8 @@ __all__ = ["Options", "TopApp"]
 _FALLBACK = 0.5  # seconds between looks when the file system rings no bell
 _LIST = 15.0  # seconds between looks at the list of runs when no bell rings for it
 _SETTLE = 0.4  # seconds that an edit of the YAML may take
-# Milliseconds between looks of the watcher, each of which wakes this process.
-_STEP_LIVE, _STEP_REST = 20, 200
-_FRAME, _FRAME_SSH = 0.033, 0.25  # seconds between repaints at most
+_STEP = 200  # milliseconds between looks of the watcher, each of which wakes this process
+_FRAME, _FRAME_SSH = 0.045, 0.25  # seconds between repaints at least
 
 
 def _commands() -> type[Provider]:
@@ -88,9 +87,10 @@ class TopApp(App[None]):
         self._bell = asyncio.Event()
         self._news_of_runs = True
         self._runs_read = time.monotonic()
+        self._runs_changed = 0
         self._over_ssh = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
         self._clock: Timer | None = None
-        self._watched: tuple[tuple[Path, ...], int] = ((), 0)
+        self._watched: tuple[Path, ...] = ()
         self._stop_watching: asyncio.Event | None = None
 
     @cached_property
@@ -169,21 +169,30 @@ class TopApp(App[None]):
     # Following ----------------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        """Look whenever a bell rings, at most once per frame; now and then without a bell."""
+        """Look whenever there is news, at most once per frame; now and then without any."""
+        frame = _FRAME_SSH if self._over_ssh else _FRAME
         while True:
             await self.look()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), self._pause())
+            if self.world.live_runs():
+                await self._until_a_log_grows(frame)
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._bell.wait(), 4 * _FALLBACK)
             self._bell.clear()
-            await asyncio.sleep(_FRAME_SSH if self._over_ssh else _FRAME)
 
-    def _pause(self) -> float:
-        return _FALLBACK if self.world.live_runs() else 4 * _FALLBACK
+    async def _until_a_log_grows(self, frame: float) -> None:
+        """Asking for the size of a log at each frame costs less than a watcher's thread that rings."""
+        end = time.monotonic() + _FALLBACK
+        await asyncio.sleep(frame)
+        while not (self._bell.is_set() or self.follower.grown() or time.monotonic() > end):
+            await asyncio.sleep(frame)
 
     async def look(self) -> None:
         """Take in what is new and repaint what it touches."""
         runs = self._news_of_runs or self._runs_due() or not self.world.runs
         self._news_of_runs = False
+        if runs:
+            self._runs_changed = self._time_of_runs()
         ended = len(self.world.live_runs())
         news: News = await asyncio.to_thread(
             self.follower.look, self.world.followed(), runs=runs or not self.world.loaded
@@ -201,11 +210,18 @@ class TopApp(App[None]):
         self._wind_clock()
 
     def _runs_due(self) -> bool:
-        """Without a bell (network file systems) the list of runs is read now and then."""
-        due = time.monotonic() - self._runs_read > _LIST
-        if due:
-            self._runs_read = time.monotonic()
-        return due
+        """Without a bell (network file systems) the list of runs is read when its folder changed."""
+        if time.monotonic() - self._runs_read < _LIST:
+            return False
+        self._runs_read = time.monotonic()
+        return self._time_of_runs() != self._runs_changed
+
+    def _time_of_runs(self) -> int:
+        """When a run last came or went, in nanoseconds of the file system's clock."""
+        try:
+            return (self.world.ledger.path / "runs").stat().st_mtime_ns
+        except OSError:
+            return 0
 
     async def _load_history(self) -> None:
         cells = await asyncio.to_thread(self.world.ledger.matrix, self.history_depth)
@@ -252,30 +268,27 @@ class TopApp(App[None]):
     # Bells ----------------------------------------------------------------------------------------------
 
     def _watch_folders(self) -> None:
-        """Watch the project, the runs and the logs of those that go on, when that set changed."""
+        """Watch the project and the list of runs, when the folders to watch changed."""
         ledger = self.world.ledger
-        runs = ledger.path / "runs"
         sources = sorted({file.parent for file in self.world.project.files} - {self.world.root})
-        logs = map(ledger.run_dir, self.world.followed())
-        wanted = [self.world.root, *sources, ledger.path, runs, *logs]
+        wanted = [self.world.root, *sources, ledger.path, ledger.path / "runs"]
         folders = tuple(folder for folder in wanted if folder.is_dir())
-        step = _STEP_LIVE if self.world.live_runs() else _STEP_REST
-        if (folders, step) != self._watched:
-            self._watched = (folders, step)
+        if folders != self._watched:
+            self._watched = folders
             if self._stop_watching is not None:
                 self._stop_watching.set()
             self._stop_watching = asyncio.Event()
-            in_background(self, partial(self._listen, folders, step, self._stop_watching), "bell")
+            in_background(self, partial(self._listen, folders, self._stop_watching), "bell")
             self.set_timer(2 * _SETTLE, self.look_for_runs)  # what began before the watch did
 
-    async def _listen(self, folders: tuple[Path, ...], step: int, stop: asyncio.Event) -> None:
+    async def _listen(self, folders: tuple[Path, ...], stop: asyncio.Event) -> None:
         """Ring when something changes in the folders. Their own changes only, not those below."""
         from watchfiles import awatch  # 40 ms of import: after the first frame
 
         runs = str(self.world.ledger.path / "runs")
         with suppress(OSError, RuntimeError):  # no watch to be had: the fallback goes on looking
             async for changes in awatch(
-                *folders, step=step, debounce=100, recursive=False, stop_event=stop
+                *folders, step=_STEP, debounce=_STEP, recursive=False, stop_event=stop
             ):
                 paths = [Path(path) for _, path in changes]
                 if any(str(path.parent) == runs or path.name == "runs" for path in paths):

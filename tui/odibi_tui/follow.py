@@ -68,6 +68,10 @@ class Follower:
                     damaged[run_id] = error.message
         return News(tuple(self.ledger.runs(_REMEMBERED)) if runs else None, states, damaged)
 
+    def grown(self) -> bool:
+        """Whether a followed log has more to read; cheap enough to be asked at each frame."""
+        return any(run.tail.grown() for run in self._followed.values() if not run.broken)
+
     def _advance(self, run_id: str) -> RunState | None:
         """The run's new state, or None when nothing happened."""
         run = self._followed.get(run_id)

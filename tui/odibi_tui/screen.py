@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -48,7 +49,7 @@ VIEWS = ("graph", "nodes", "runs", "story", "logs", "query", "tables")
 
 
 # Seconds between repaints of the status line and the footer: while a run goes on, while keys are pressed.
-_CHROME_RUN, _CHROME_KEY = 0.25, 0.05
+_CHROME_NUMBERS, _CHROME_RUN, _CHROME_KEY = 1.0, 0.25, 0.05
 
 
 class MainScreen(InTop, Screen[None]):
@@ -74,6 +75,7 @@ class MainScreen(InTop, Screen[None]):
         self.panes: dict[str, Pane] = {}
         self._arranging = asyncio.Lock()
         self._chrome_timer: Timer | None = None
+        self._chrome_due = 0.0
         self.prompt: Prompt | None = None
         self.before_compare = "runs"
         self.player: Player | None = None
@@ -177,13 +179,20 @@ class MainScreen(InTop, Screen[None]):
             pane.retitle()
         if change.run or (change.state and self.top.world.state.done):
             self.refresh_chrome()
+        elif change.only_numbers:
+            self._refresh_chrome_soon(_CHROME_NUMBERS)
         else:
             self._refresh_chrome_soon(_CHROME_KEY if change.selection else _CHROME_RUN)
 
     def _refresh_chrome_soon(self, seconds: float) -> None:
         """What changes often shows around the panes a little later, once for many changes."""
-        if self._chrome_timer is None:
-            self._chrome_timer = self.set_timer(seconds, self.refresh_chrome)
+        due = time.monotonic() + seconds
+        if self._chrome_timer is not None and self._chrome_due <= due:
+            return
+        if self._chrome_timer is not None:
+            self._chrome_timer.stop()
+        self._chrome_due = due
+        self._chrome_timer = self.set_timer(seconds, self.refresh_chrome)
 
     def refresh_chrome(self) -> None:
         """Write the status line, the tabs and the footer anew."""

@@ -29,7 +29,7 @@ class Change:
     `run`: another run is shown, or another set of nodes. `nodes`: keys of nodes whose state changed.
     `state`: something of the shown run changed. `runs`: the list of runs. `history`: past runs of
     nodes. `project`: the YAML. `selection`: the selected node or the marks. `filter`: the filter text.
-    `time`: only the clock went on, in a live run.
+    `time`: only the clock went on, in a live run. `turned`: some of `nodes` has another status.
     """
 
     run: bool = False
@@ -41,6 +41,12 @@ class Change:
     selection: bool = False
     filter: bool = False
     time: bool = False
+    turned: bool = False
+
+    @property
+    def only_numbers(self) -> bool:
+        """Whether nothing but counters of nodes went on."""
+        return self == Change(nodes=self.nodes, state=True)
 
     def __bool__(self) -> bool:
         return self != NOTHING
@@ -56,6 +62,7 @@ class Change:
             self.selection or other.selection,
             self.filter or other.filter,
             self.time or other.time,
+            self.turned or other.turned,
         )
 
 
@@ -127,6 +134,7 @@ class World:
     _still: RunState | None = None
     _shaped: _Shape = ((None, None, 0, None), (), ())
     _seen: tuple[RunState | None, tuple[str, ...], float] = (None, (), 0.0)
+    _going: tuple[Sequence[RunSummary], Mapping[str, str], list[str]] = ((), {}, [])
     _named: tuple[str, ...] | None = None
     _names: dict[str, str] = field(default_factory=dict)
 
@@ -239,11 +247,11 @@ class World:
 
     def live_runs(self) -> list[str]:
         """Ids of runs that go on, newest first."""
-        return [
-            run.run_id
-            for run in self.runs
-            if (self.live[run.run_id].status if run.run_id in self.live else run.status) in LIVE
-        ]
+        statuses = {run_id: state.status for run_id, state in self.live.items()}
+        if self._going[0] is not self.runs or self._going[1] != statuses:
+            ids = [r.run_id for r in self.runs if statuses.get(r.run_id, r.status) in LIVE]
+            self._going = (self.runs, statuses, ids)
+        return self._going[2]
 
     def followed(self) -> list[str]:
         """Ids of the runs whose logs are to be read: the shown one and all that go on."""
@@ -420,5 +428,7 @@ def _difference(before: RunState, after: RunState) -> Change:
     if before.run_id != after.run_id or before.nodes.keys() != after.nodes.keys():
         return Change(run=True, state=True)
     old = before.nodes
-    changed = frozenset(key for key, node in after.nodes.items() if old[key] is not node)
-    return Change(nodes=changed, state=True)
+    new = after.nodes
+    changed = frozenset(key for key, node in new.items() if old[key] is not node)
+    turned = any(old[key].status != new[key].status for key in changed)
+    return Change(nodes=changed, state=True, turned=turned)
