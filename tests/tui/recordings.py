@@ -72,6 +72,7 @@ async def recorded_app(
     *,
     run: str | None = None,
     ascii: bool = False,
+    toasts: bool = False,
     runs: Iterable[str] = RUNS,
 ) -> AsyncIterator[Pilot[None]]:
     """The app over the recorded runs, settled, at NOW in UTC; `parent` may hold the project already."""
@@ -89,7 +90,7 @@ async def recorded_app(
     )
     app.world.clock = lambda: NOW
     with time_zone("UTC"):
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=toasts) as pilot:
             await asyncio.wait_for(settled(app, pilot), 30)
             yield pilot
 

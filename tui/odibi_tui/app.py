@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from textual.app import App
 
 from odibi.safe_text import safe_line
 from odibi_tui import theme as themes
+from odibi_tui.ascii_filter import AsciiFilter
 from odibi_tui.background import in_background
 from odibi_tui.narrow_update import narrowed
 from odibi_tui.preferences import Preferences
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual.binding import BindingType
     from textual.command import Provider
+    from textual.filter import LineFilter
     from textual.screen import Screen
     from textual.timer import Timer
 
@@ -79,6 +81,7 @@ class TopApp(App[None]):
         self.options = options
         self.ascii = options.ascii or themes.ascii_wanted()
         self.signs = themes.ASCII_SIGNS if self.ascii else themes.SIGNS
+        self._in_ascii = AsciiFilter()
         self.preferences = Preferences.load(options.preferences)
         self.rerun_on_edit = False
         self.crash: Exception | None = None
@@ -143,6 +146,10 @@ class TopApp(App[None]):
         screen = self.screen_stack[0]
         assert isinstance(screen, MainScreen)
         return screen
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return [*filters, self._in_ascii] if self.ascii else filters
 
     # Colours ------------------------------------------------------------------------------------------
 

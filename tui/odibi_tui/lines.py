@@ -13,7 +13,7 @@ from textual.scrollbar import ScrollBarRender
 from textual.selection import Selection
 from textual.strip import Strip
 
-from odibi_tui.paint import Line, harmless, in_ascii, joined, plain, width
+from odibi_tui.paint import Line, harmless, joined, plain, width
 
 if TYPE_CHECKING:
     from textual import events
@@ -234,8 +234,6 @@ class LinePane(InTop, ScrollView, can_focus=True, inherit_bindings=False):
                 self._strips.clear()
             style_of = self.top.style_of
             line = joined(harmless(self.line(index)))
-            if self.top.ascii:
-                line = in_ascii(line)
             strip = Strip([Segment(text, style_of(name)) for text, name in line], width(line))
             self._strips[index] = strip
         return strip

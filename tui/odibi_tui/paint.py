@@ -21,7 +21,6 @@ __all__ = [
     "duration",
     "fit",
     "harmless",
-    "in_ascii",
     "join",
     "joined",
     "percent",
@@ -107,16 +106,6 @@ def harmless(line: Line) -> Line:
     if all(text.isprintable() for text, _ in line):
         return line
     return tuple((safe(text).translate(_BLANK), style) for text, style in line)
-
-
-_IN_ASCII = str.maketrans(
-    dict(zip("─│·→←↑↓…›⏎≥≤Δ×▏–—±▁▂▃▄▅▆▇█", "-|-><^v~><><dx|--~__..==##", strict=True))
-)
-
-
-def in_ascii(line: Line) -> Line:
-    """The line with our own signs as letters of ASCII, cell for cell; for terminals without others."""
-    return tuple((text.translate(_IN_ASCII), style) for text, style in line)
 
 
 def columns(cells: Iterable[tuple[Line, int, bool]]) -> Line:

@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from odibi_tui.lines import InTop
-from odibi_tui.paint import Line, harmless, in_ascii, rule
+from odibi_tui.paint import Line, harmless, rule
 from odibi_tui.paint import width as line_width
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ class Chrome(InTop, Widget):
 
     def render_line(self, y: int) -> Strip:
         line = harmless(self._lines[y]) if y < len(self._lines) else ()
-        if self.top.ascii:
-            line = in_ascii(line)
         style_of = self.top.style_of
         strip = Strip([Segment(text, style_of(name)) for text, name in line], line_width(line))
         if self._left:
