@@ -6,9 +6,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SIZE ?= 100MB
+EVERY ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-wide lint format perf docs ci clean
+.PHONY: help demo test test-wide faults lint format perf report docs ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +22,9 @@ test: $(VENV)/.for-developers ## set up and run the tests
 
 test-wide: $(VENV)/.for-developers ## the slow tests that CI runs after the others
 	@$(BIN)/pytest -n auto -m wide -o faulthandler_timeout=600; code=$$?; test $$code -eq 5 && echo "no test is marked wide" || exit $$code
+
+faults: $(VENV)/.for-developers ## kill, fill, break and flood real runs, and print what survived (EVERY=1: kill at each place)
+	@$(BIN)/python -m tests.faults --every $(EVERY)
 
 lint: $(VENV)/.for-developers ## ruff, strict mypy and the import contract
 	@$(BIN)/ruff check .
@@ -40,7 +44,12 @@ perf: $(VENV)/.for-developers ## measure the framework's overhead, as ratios of 
 	@$(BIN)/python perf/top.py
 	@$(BIN)/python perf/top_logs.py
 	@$(BIN)/python perf/overhead.py
+	@$(BIN)/python perf/simulation.py
+	@$(BIN)/python perf/engines.py
 	@$(BIN)/python perf/reference.py --size $(SIZE)
+
+report: $(VENV)/.for-developers ## OdibiEats on each engine, measured: perf/REPORT.md (FULL=1: up to 10 GB, for an hour or more)
+	@$(BIN)/python perf/report.py $(if $(FULL),--full)
 
 docs: $(VENV)/.for-developers ## write the generated pages of docs/ anew
 	@$(BIN)/python docs/make_reference.py

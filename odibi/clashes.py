@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from odibi.config import Position
     from odibi.graph import Graph, Node
 
-__all__ = ["Clash", "check_outputs", "clashes"]
+__all__ = ["Clash", "check_outputs", "clashes", "common_places"]
 
 _ADDING = frozenset({"append", "upsert", "append_once", "merge"})
 
@@ -32,6 +32,16 @@ class Output:
 
     def __str__(self) -> str:
         return f"{self.node.key} ({self.kind})"
+
+
+def common_places(graph: Graph, keys: Collection[str]) -> set[str]:
+    """The places that the nodes write and that nodes of other pipelines write as well."""
+    writers: dict[str, set[str]] = {}
+    outputs = [each for node in graph.nodes.values() for each in _of(graph, node)]
+    for output in outputs:
+        writers.setdefault(output.place, set()).add(output.node.pipeline)
+    ours = {output.place for output in outputs if output.node.key in keys}
+    return {place for place in ours if len(writers[place]) > 1}
 
 
 @dataclass(frozen=True, slots=True)

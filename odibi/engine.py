@@ -59,14 +59,17 @@ class Frame(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to read, resolved to absolute places. `format`: csv, json, parquet, delta, sql, api.
+    """What to read, resolved to absolute places. `format`: csv, json, parquet, delta, sql, api,
+    simulation.
 
     `files` are the matching files in sorted order (csv, json, parquet); `path` is the folder or
     database file (delta, sql). `columns` maps names to types when declared. `options` are the
     node's remaining read options. Exactly one of `table` and `query` is set for `sql`.
     With `connection` the files are on another machine, below its `base_path`.
     For `api` the `table` is the endpoint, `connection` the settings of the service and `options` are
-    complete; `enough` is a number of rows that will do (a trial, a dry run), None for all.
+    complete; for `simulation` the `options` describe it. `enough` is a number of rows that will do (a trial, a dry run), None for all.
+    `goes_on` says that the next run reads what comes after; `state` is what `Session.source_state`
+    said after the last one.
     """
 
     format: str
@@ -81,6 +84,8 @@ class Source:
     as_of: str | None = None
     connection: Mapping[str, Any] | None = field(default=None, repr=False)
     enough: int | None = None
+    goes_on: bool = False
+    state: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +104,10 @@ class ReadReport:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where and how to write. `format`: parquet, csv, json, delta; `mode` as in the YAML.
+    """Where and how to write. `format`: parquet, csv, json, delta, sql; `mode` as in the YAML.
 
-    `path` is absolute. `write_id` names this write for ever: it is stored in the target (Parquet
+    `path` is absolute. For `sql` the `connection` holds the settings of the database (of SQLite its
+    file as `path`), `table` is the table, and `path` only names it. `write_id` names this write for ever: it is stored in the target (Parquet
     key-value metadata, Delta application transaction, or a sidecar) so that recovery can ask.
     `keys` are the merge keys of upsert and append_once.
     """
@@ -115,6 +121,8 @@ class Target:
     options: Mapping[str, Any] = field(default_factory=dict)
     merge_schema: bool = False
     overwrite_schema: bool = False
+    table: str | None = None
+    connection: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +211,11 @@ class Session(Protocol):
         """A frame over the source's readable rows. Raises EngineError when nothing can be read."""
         ...
 
+    def source_state(self) -> Mapping[str, Any]:
+        """Where a simulated source has come to, as plain JSON, after it was read: what
+        `Source.state` is to be next time."""
+        ...
+
     def read_reports(self) -> Sequence[ReadReport]:
         """Counts for the text sources read so far; valid once their frames were written or held."""
         ...
@@ -251,6 +264,10 @@ class Session(Protocol):
         """Profile a result at next to no cost: from the files just written where there are any."""
         ...
 
+    def notes(self) -> Sequence[str]:
+        """What a user should know of how it was computed, a line each."""
+        ...
+
     def statements(self) -> Sequence[str]:
         """The SQL that was executed so far, in order, as the engine ran it."""
         ...
@@ -276,6 +293,10 @@ class Engine(Protocol):
 
     def session(self, name: str) -> Session:
         """Open a session; `name` is the node's key and appears in diagnostics."""
+        ...
+
+    def is_there(self, source: Source) -> bool:
+        """Whether a database's server has the table of the source."""
         ...
 
     def was_written(self, target: Target) -> bool:

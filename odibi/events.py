@@ -118,7 +118,7 @@ class RunPlanned(Payload):
     """The whole plan, before anything runs.
 
     `scratch` when all rows are read and every write goes to the run's scratch folder; a `sample` (rows
-    per source) goes there as well.
+    per source) goes there as well. `variables` are those of the command line, which a resume takes over.
     """
 
     TYPE: ClassVar[str] = "run_planned"
@@ -138,6 +138,7 @@ class RunPlanned(Payload):
     config_hash: str | None = None
     git_sha: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from odibi.config import Loaded, ReadConfig
     from odibi.graph import Graph, Node
 
-__all__ = ["fingerprints"]
+__all__ = ["definitions", "fingerprints"]
 
 # What describes, schedules or observes a node without changing its result.
 _APART = frozenset(
@@ -68,6 +68,28 @@ def fingerprints(graph: Graph, engine: str) -> dict[str, str]:
         ]
         found[key] = _digest(json.dumps(facts, sort_keys=True, default=str))
     return found
+
+
+def definitions(graph: Graph) -> dict[str, str]:
+    """Of every node a digest of what the project says of it: configuration, SQL files, user code.
+
+    Unlike fingerprints these don't depend on the data, nor on where the project lies.
+    """
+    code = _UserCode(graph.loaded.root)
+    return {
+        key: _digest(
+            json.dumps(
+                [
+                    node.config.model_dump(mode="json", exclude_defaults=True),
+                    dict(node.sql_files),
+                    code.used_by(node),
+                ],
+                sort_keys=True,
+                default=str,
+            )
+        )
+        for key, node in graph.nodes.items()
+    }
 
 
 def _digest(text: str) -> str:

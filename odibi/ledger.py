@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +30,7 @@ _SILENCE = 60.0  # seconds without an event after which a writer on another host
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LIVE = ("planned", "running")
 _PAST_RUNS = 400
+_RESUMABLE = 20  # runs to look back for one that didn't end well
 _Answer = TypeVar("_Answer")
 
 
@@ -157,13 +159,25 @@ class Ledger:
         return self._ask(lambda history: history.durations(node))
 
     def resumable(self) -> str | None:
-        """The latest whole run if it failed, was cancelled or died; else None."""
-        whole = next((run for run in self.runs() if run.whole), None)
-        if whole is None or whole.status in ("succeeded", *_LIVE):
-            return None
-        if whole.status == "damaged":
-            raise _damaged(whole)
-        return whole.run_id
+        """The latest whole run that failed, was cancelled or died, unless a later one ran its nodes or
+        a resume of it succeeded (it may have found everything done).
+
+        Runs of other pipelines that went on beside it or came after it don't matter.
+        """
+        later: set[str] = set()
+        ended: set[str] = set()  # runs whose resume succeeded
+        whole = (run for run in self.runs() if run.whole)
+        for place, run in enumerate(islice(whole, _RESUMABLE)):
+            if run.status == "damaged":
+                raise _damaged(run)
+            nodes = {n.node for n in self.nodes(run.run_id) if n.action == "run"}
+            if run.resume_of and (run.status == "succeeded" or run.run_id in ended):
+                ended.add(run.resume_of)
+            died = run.status not in ("succeeded", *_LIVE) and run.run_id not in ended
+            if died and (nodes or place == 0):
+                return run.run_id if nodes.isdisjoint(later) else None
+            later |= nodes
+        return None
 
     def origin_of(self, run_id: str) -> str:
         """The run that a chain of resumes began with."""
@@ -335,6 +349,15 @@ class Ledger:
             self.remove(*old)
         return old
 
+    def clear_work(self) -> None:
+        """Remove what killed runs left of their work."""
+        work = self.path / "work"
+        names = [entry.name for entry in os.scandir(work)] if work.is_dir() else []
+        for name in names:
+            with suppress(StateError):  # a damaged log doesn't tell whether its run goes on
+                if self.state(name.partition("~")[0]).done:
+                    shutil.rmtree(work / name, ignore_errors=True)
+
     def remove(self, *run_ids: str) -> None:
         """Remove runs and all their records. Raises StateError when a folder can't be removed."""
         for run_id in run_ids:
@@ -379,7 +402,8 @@ def _writers(folder: Path) -> list[Writer]:
 
 
 def _stamp(folder: str | Path) -> str | None:
-    """A text that changes whenever a log of the run does; None when the folder holds no log.
+    """A text that changes whenever a log of the run does; None when no log holds a word: its process
+    was killed before it said who it is, or is about to.
 
     Asked of every run at every refresh, hence without paths as objects.
     """
@@ -390,9 +414,10 @@ def _stamp(folder: str | Path) -> str | None:
         return None
     except OSError as error:
         raise StateError(f"the event log can't be read: {folder}: {error.strerror}") from error
-    if not stats:
+    size = sum(s.st_size for s in stats)
+    if not size:
         return None
-    size, latest = sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
+    latest = max(s.st_mtime_ns for s in stats)
     return f"{len(stats)}:{size}:{latest}"
 
 

@@ -6,6 +6,7 @@ profile. The stages live in `odibi.stages`; this module holds their order and wh
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from odibi import events as ev
+from odibi import places
 from odibi.durations import seconds_of
-from odibi.engine import Engine, Frame, Session, UserFunction, Written
+from odibi.engine import Engine, Frame, Session, Source, UserFunction, Written
 from odibi.errors import NodeError
 from odibi.graph import Node
+from odibi.marks import Marks, Record
 
 if TYPE_CHECKING:
     from odibi.config import Loaded, Position
@@ -60,7 +63,7 @@ class RunFacts:
     `origin_id` is the id of the run that a chain of resumes began with: write ids are made of it, so
     that a resumed write knows its earlier self. `sample` limits rows read per source. `scratch` is the
     folder that takes all writes in place of the YAML's targets, None in a run that counts. `dry`
-    binds everything and computes nothing.
+    binds everything and computes nothing. `marks` is how far incremental reads have come.
     """
 
     run_id: str
@@ -70,11 +73,17 @@ class RunFacts:
     engine: Engine
     nodes: Mapping[str, Node]
     functions: Mapping[str, UserFunction]
+    marks: Marks
     scratch: Path | None
     sample: int | None = None
     dry: bool = False
     profile: Literal["off", "sample", "full"] = "sample"
     past: Callable[[str], Past] = lambda _key: Past()
+
+    @property
+    def moves_marks(self) -> bool:
+        """Whether what the run reads counts as read: not in a trial."""
+        return not self.dry and self.sample is None and self.scratch is None
 
     def retry_policy(self, node: Node) -> RetryPolicy:
         """The node's own retry settings, else the project's."""
@@ -140,7 +149,13 @@ class Counts:
 
 @dataclass(slots=True)
 class Work:
-    """The state of one attempt, handed from stage to stage."""
+    """The state of one attempt, handed from stage to stage.
+
+    `since` is the record that an incremental read went on from, `reached` the one that its write makes
+    the next: a source sets it while it is read, and the write stage stores it with the write's own id.
+    `content` tells what the write holds, where the YAML asks for it. `continues` when the rows are made
+    of the very table that they replace, so that a write that was published mustn't be made again.
+    """
 
     job: Job
     session: Session
@@ -150,6 +165,10 @@ class Work:
     sources: list[Path] = field(default_factory=list)
     written: Written | None = None
     staged_checks: list[Callable[[Frame], None]] = field(default_factory=list)
+    since: Record | None = None
+    reached: Record | None = None
+    content: Record | None = None
+    continues: bool = False
 
     @property
     def node(self) -> Node:
@@ -162,6 +181,19 @@ class Work:
     @property
     def key(self) -> str:
         return self.job.node.key
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether an earlier attempt, in this run or one that it resumes, may have written already."""
+        return self.facts.origin_id != self.facts.run_id or self.job.attempt > 1
+
+    def write_id(self, part: str = "") -> str:
+        """The name of a write of this attempt; another one when the read went on from another mark.
+
+        So a resumed run that finds its first batch published adds what came since under a new name.
+        """
+        start = f"after-{self.since.write_id}" if self.since is not None else ""
+        return self.facts.write_id(self.node, "-".join(filter(None, (part, _short(start)))))
 
     def emit(self, payload: ev.Payload) -> None:
         self.job.emit(payload)
@@ -179,9 +211,23 @@ class Work:
         """The tables a query of this node may name."""
         return self.tables if frame is None else {**self.tables, "df": frame}
 
+    def stored(self, node: Node) -> Source | None:
+        """What the node stored, of this pipeline or another; None while there is nothing."""
+        return self.existing(places.stored_source(self.facts.loaded, node))
+
+    def existing(self, source: Source | None) -> Source | None:
+        """The source, if its database or store has the table: it says so only when it is asked."""
+        if source is None or source.connection is None or source.query is not None:
+            return source
+        return source if self.facts.engine.is_there(source) else None
+
     def hold(self, frame: Frame) -> Frame:
         """Compute the frame once; a dry run computes nothing."""
         return frame if self.facts.dry else self.session.hold(frame)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12] if text else ""
 
 
 def execute(job: Job, session: Session) -> Result:
@@ -190,6 +236,8 @@ def execute(job: Job, session: Session) -> Result:
     try:
         return _carry_out(work)
     finally:
+        for note in session.notes():
+            work.emit(ev.LogLine(level="INFO", message=note, node=work.key))
         for statement in session.statements():
             work.emit(ev.SqlExecuted(node=work.key, step=ev.AS_EXECUTED, sql=statement))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -11,8 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from odibi import databases, stores
 from odibi.config import NodeRef, ReadConfig
-from odibi.config.unsupported import REMOTE
+from odibi.config.unsupported import DATABASES
 from odibi.engine import Source, Target
 from odibi.errors import EngineError, UsageError
 
@@ -36,6 +38,7 @@ __all__ = [
     "refuse_foreign_folder",
     "reads_of",
     "resolve",
+    "set_aside_source",
     "source_of",
     "sql_file",
     "stored_source",
@@ -116,6 +119,8 @@ def _inside(place: str, base: str) -> bool:
 def display(loaded: Loaded, path: Path) -> str:
     """The path as messages and stories show it: from the project's folder, absolute elsewhere."""
     shown, root = path.as_posix(), loaded.root.as_posix()
+    if of_store := re.match(r"(\w+):/(?=[^/])", shown):
+        return f"{of_store[1]}://{shown[of_store.end() :]}"
     return "." if shown == root else shown.removeprefix(f"{root}/")
 
 
@@ -159,9 +164,18 @@ def place_name(loaded: Loaded, owner: Any) -> str | None:
     path = _path_of(owner)
     if connection is None or path is None:
         return None
+    if connection.type in DATABASES and getattr(owner, "table", None):
+        return databases.identity(loaded.root, connection, path)
+    return _file_name(loaded, owner.connection, path)
+
+
+def _file_name(loaded: Loaded, name: str, path: str) -> str:
+    connection = loaded.project.connections[name]
     if connection.type == "local":
-        return _joined(_base(loaded, owner.connection), path)
-    return f"{owner.connection}:{path}"
+        return _joined(_base(loaded, name), path)
+    if stores.is_store(connection):
+        return stores.identity(connection, path)
+    return f"{name}:{path}"
 
 
 def _path_of(owner: Any) -> str | None:
@@ -176,7 +190,12 @@ def output_of(loaded: Loaded, node: Node) -> Path | None:
     if write is None:
         return None
     with _named(node):
-        return resolve(loaded, write.connection, _required_path(write))
+        connection, place = _connection(loaded, write.connection), _required_path(write)
+        if connection.type in DATABASES:
+            return databases.table_path(loaded.root, connection, place)
+        if stores.is_store(connection):
+            return stores.table_path(connection, place)
+        return resolve(loaded, write.connection, place)
 
 
 @contextmanager
@@ -198,6 +217,25 @@ def _required_path(owner: Any) -> str:
     return path
 
 
+def is_output(loaded: Loaded, node: Node, source: Source) -> bool:
+    """Whether the source is what the node writes; a query of the same database may be."""
+    write = node.config.write
+    if source.format != "sql" and source.connection is None:
+        return source.path == output_of(loaded, node)
+    if write is None or (write.format == "sql") != (source.format == "sql"):
+        return False
+    connection, table = _connection(loaded, write.connection), _required_path(write)
+    if stores.is_store(connection):
+        return source.connection == stores.settings(connection) and source.path == Path(table)
+    if source.connection is None:
+        here = connection.type == "sqlite" and source.path == Path(
+            databases.settings(loaded.root, connection)["path"]
+        )
+    else:
+        here = source.connection == databases.settings(loaded.root, connection)
+    return here and source.table in (table, None)
+
+
 # Reading ----------------------------------------------------------------------------------------
 
 
@@ -206,25 +244,31 @@ def source_of(loaded: Loaded, node: Node, read: ReadConfig) -> Source:
 
     Raises UsageError for a place that can't be, EngineError when nothing is there.
     """
+    if read.format == "simulation":
+        return Source(format="simulation", path=Path(), options=dict(read.options))
     connection = _connection(loaded, read.connection)
     if connection.type == "sqlite":
         return _database(loaded, node, read, connection.path)
+    if connection.type in DATABASES:
+        return _server(loaded, node, read, connection)
     if connection.type == "http":
         return _service(read, connection)
     options = dict(read.options)
     columns = options.pop("columns", None)
-    if connection.type in REMOTE:
+    travel = read.time_travel
+    if stores.is_store(connection):
         return Source(
             format=read.format,
             path=Path(_required_path(read)),
             columns=columns,
             options=options,
-            connection=connection.model_dump(),
+            version=travel.as_of_version if travel else None,
+            as_of=travel.as_of_timestamp if travel else None,
+            connection=stores.settings(connection),
         )
     with _named(node):
         path = resolve(loaded, str(read.connection), _required_path(read))
         files = _existing(loaded, path, read.format)
-    travel = read.time_travel
     return Source(
         format=read.format,
         path=path,
@@ -247,6 +291,19 @@ def _database(loaded: Loaded, node: Node, read: ReadConfig, database: str) -> So
         options=dict(read.options),
         table=None if query else read.table,
         query=query,
+    )
+
+
+def _server(loaded: Loaded, node: Node, read: ReadConfig, connection: Any) -> Source:
+    """A table or query of a database server; nothing is asked of it before the node runs."""
+    query = sql_file(loaded, node, read.sql_file) if read.sql_file else read.query
+    return Source(
+        format="sql",
+        path=Path(f"{connection.database}/{read.table or 'query'}"),
+        options=dict(read.options),
+        table=None if query else read.table,
+        query=query,
+        connection=connection.model_dump(),
     )
 
 
@@ -358,21 +415,49 @@ def _holding(folder: Path) -> str:
 
 
 def stored_source(loaded: Loaded, node: Node) -> Source | None:
-    """The node's stored result as a source; None while there is none."""
+    """The node's stored result as a source; None while there is none.
+
+    Nothing is asked of a server: whether a table is there, its engine tells.
+    """
     write = node.config.write
     path = output_of(loaded, node)
     if write is None or path is None:
         return None
+    if write.format == "sql":
+        return _table(loaded, write.connection, _required_path(write))
+    connection = _connection(loaded, write.connection)
+    if stores.is_store(connection):
+        return _in_store(connection, _required_path(write), write.format, write.options)
     return _stored(path, write.format, write.options)
 
 
+def _in_store(connection: Any, place: str, format: str, options: Mapping[str, Any]) -> Source:
+    """A table of a store as a source; whether it is there, its engine tells."""
+    known = stores.settings(connection)
+    return Source(format, Path(place), options=_of_format(options), connection=known)
+
+
+def _table(loaded: Loaded, name: str, table: str) -> Source | None:
+    """A table of a database as a source; None when SQLite's file has no such table."""
+    connection = _connection(loaded, name)
+    if connection.type != "sqlite":
+        path = databases.table_path(loaded.root, connection, table)
+        return Source("sql", path, table=table, connection=connection.model_dump())
+    file = Path(_joined(str(loaded.root), connection.path))
+    return Source("sql", file, table=table) if databases.sqlite_has(file, table) else None
+
+
 def _stored(path: Path, format: str, options: Mapping[str, Any]) -> Source | None:
-    kept = {name: value for name, value in options.items() if name not in _IN_TARGET}
+    kept = _of_format(options)
     if format == "delta":
         there = (path / "_delta_log").is_dir()
         return Source(format, path, options=kept) if there else None
     files = _files(path, format)
     return Source(format, path, files, options=kept) if files else None
+
+
+def _of_format(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _IN_TARGET}
 
 
 def is_whole_result(write: WriteConfig) -> bool:
@@ -391,8 +476,14 @@ def target_source(loaded: Loaded, node: Node, target: TargetRef) -> Source | Non
     if target.query is not None:
         return _queried(loaded, target)
     connection, path = _target_place(loaded, node, target)
-    place = resolve(loaded, connection, path)
+    if _connection(loaded, connection).type in DATABASES:
+        return _table(loaded, connection, path)
     writer = _writer_of(loaded, connection, path)
+    store = _connection(loaded, connection)
+    if stores.is_store(store):
+        format, options = (writer.format, writer.options) if writer else (_format_by_name(path), {})
+        return _in_store(store, path, format, options)
+    place = resolve(loaded, connection, path)
     if writer is not None:
         return _stored(place, writer.format, writer.options)
     return _stored(place, _format_at(place), {})
@@ -400,6 +491,9 @@ def target_source(loaded: Loaded, node: Node, target: TargetRef) -> Source | Non
 
 def _queried(loaded: Loaded, target: TargetRef) -> Source:
     connection = _connection(loaded, target.connection)
+    if connection.type in DATABASES and connection.type != "sqlite":
+        path = Path(connection.database, "query")
+        return Source("sql", path, query=target.query, connection=connection.model_dump())
     if connection.type != "sqlite":
         raise UsageError(
             f"connection '{target.connection}' (type {connection.type}) takes no query"
@@ -436,7 +530,7 @@ def _siblings(loaded: Loaded, node: Node) -> list[NodeConfig]:
 
 def _writer_of(loaded: Loaded, connection: str, path: str) -> WriteConfig | None:
     """How the project writes a place, if it does."""
-    wanted = _joined(_base(loaded, connection), path)
+    wanted = _file_name(loaded, connection, path)
     for pipeline in loaded.project.pipelines:
         for config in pipeline.nodes:
             if config.write and place_name(loaded, config.write) == wanted:
@@ -465,7 +559,7 @@ def target_of(loaded: Loaded, node: Node, write_id: str) -> Target:
     write, path = node.config.write, output_of(loaded, node)
     if write is None or path is None:
         raise UsageError(f"{node.key} has no `write`")
-    options = {name: value for name, value in write.options.items() if name not in _IN_TARGET}
+    elsewhere = _elsewhere(loaded, write.connection)
     return Target(
         format=write.format,
         path=path,
@@ -473,15 +567,28 @@ def target_of(loaded: Loaded, node: Node, write_id: str) -> Target:
         write_id=write_id,
         keys=write.keys,
         partition_by=_partitions(write),
-        options=options,
+        options=_of_format(write.options),
         merge_schema=write.merge_schema,
         overwrite_schema=write.overwrite_schema,
+        table=_required_path(write) if elsewhere is not None else None,
+        connection=elsewhere,
     )
+
+
+def _elsewhere(loaded: Loaded, name: str) -> Mapping[str, Any] | None:
+    """Settings of the database or store that is written to; None for a folder of this machine."""
+    connection = _connection(loaded, name)
+    if stores.is_store(connection):
+        return stores.settings(connection)
+    is_database = connection.type in DATABASES
+    return databases.settings(loaded.root, connection) if is_database else None
 
 
 def refuse_foreign_folder(loaded: Loaded, target: Target) -> None:
     """Raise UsageError when a write would replace a folder that holds anything but the format's files."""
-    if target.mode != "overwrite" or target.format == "delta" or not target.path.is_dir():
+    if target.mode != "overwrite" or target.format in ("delta", "sql") or target.connection:
+        return  # a store is asked when the table is staged
+    if not target.path.is_dir():
         return
     suffixes = _SUFFIXES.get(target.format, ())
     for path in target.path.rglob("*"):
@@ -501,17 +608,52 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def quarantine_target(loaded: Loaded, quarantine: QuarantineConfig, write_id: str) -> Target:
-    """Where rejected rows are added, in the format that the path's suffix names, else Parquet."""
-    path = resolve(loaded, quarantine.connection, _required_path(quarantine))
-    return Target(_format_by_name(path.name), path, "append", write_id, merge_schema=True)
+    """Where rejected rows are added: a table of a database; or a file in the format that its suffix
+    names, else Parquet."""
+    place = _required_path(quarantine)
+    connection = _connection(loaded, quarantine.connection)
+    if connection.type in DATABASES:
+        path = databases.table_path(loaded.root, connection, place)
+        database = databases.settings(loaded.root, connection)
+        return Target(
+            "sql", path, "append", write_id, merge_schema=True, table=place, connection=database
+        )
+    return _added_to(loaded, quarantine.connection, place, write_id)
+
+
+def _added_to(loaded: Loaded, name: str, place: str, write_id: str) -> Target:
+    """A file that rows are added to, in the format that its suffix names, else Parquet."""
+    connection = _connection(loaded, name)
+    format = _format_by_name(Path(place).name)
+    if stores.is_store(connection):
+        path, known = stores.table_path(connection, place), stores.settings(connection)
+        return Target(
+            format, path, "append", write_id, merge_schema=True, table=place, connection=known
+        )
+    return Target(format, resolve(loaded, name, place), "append", write_id, merge_schema=True)
+
+
+def set_aside_source(loaded: Loaded, node: Node) -> Source | None:
+    """The node's rejected rows, where its YAML keeps some; None while there are none.
+
+    As with `stored_source`, nothing is asked of a server.
+    """
+    quarantine = node.config.validation.quarantine if node.config.validation else None
+    if quarantine is None:
+        return None
+    target = quarantine_target(loaded, quarantine, "")
+    if target.format == "sql":
+        return _table(loaded, quarantine.connection, target.table or "")
+    if target.connection is not None:
+        return Source(target.format, Path(target.table or ""), connection=target.connection)
+    return Source(target.format, target.path, (target.path,)) if target.path.is_file() else None
 
 
 def bad_lines_target(loaded: Loaded, node: Node, run_id: str, write_id: str) -> Target:
     """Where input lines that can't be read are added: `read.bad_lines`, else the run's own folder."""
     bad_lines = node.config.read.bad_lines if node.config.read else None
     if bad_lines is not None and bad_lines.connection and bad_lines.path:
-        path = resolve(loaded, bad_lines.connection, bad_lines.path)
-        return Target(_format_by_name(path.name), path, "append", write_id, merge_schema=True)
+        return _added_to(loaded, bad_lines.connection, bad_lines.path, write_id)
     folder = loaded.root / ".odibi" / "runs" / run_id / "unreadable"
     return Target("parquet", folder / f"{write_id}.parquet", "overwrite", write_id)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odibi.errors import UsageError
+from odibi.table_copies import TableCopies
 from odibi.tables import StoredTable, quoted
 
 if TYPE_CHECKING:
@@ -106,8 +108,10 @@ class Question:
 
     def __init__(self, sql: str, tables: Sequence[StoredTable]) -> None:
         self._sql = sql
-        self._tables = tables
-        self._connection = _connect(tables)
+        self._copies = TableCopies(sql, tables)
+        self._tables = self._copies.tables
+        self._connection, self._broken = _connect(self._copies.tables)
+        self._broken |= self._copies.broken
         self._relation = self._bound()
         self.columns = list(_distinct(self._relation.columns))
         self.types = [str(kind) for kind in self._relation.types]
@@ -121,7 +125,7 @@ class Question:
         try:
             return self._connection.sql(self._sql)
         except duckdb.Error as error:
-            raise _readable(self._placed(error), self._tables) from None
+            raise _readable(self._placed(error), self._tables, self._broken) from None
 
     def _placed(self, error: duckdb.Error) -> duckdb.Error:
         """The same error with the place in the SQL, which only `execute` tells."""
@@ -137,9 +141,9 @@ class Question:
         import duckdb
 
         try:
-            return function(*args)
+            return _interruptible(self._connection, function, *args)
         except duckdb.Error as error:
-            raise _readable(error, self._tables) from None
+            raise _readable(error, self._tables, self._broken) from None
 
     def texts(self, limit: int | None) -> Iterator[tuple[str | None, ...]]:
         """Rows of values as DuckDB prints them; None is NULL."""
@@ -163,6 +167,20 @@ class Question:
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
+def _interruptible(connection: duckdb.DuckDBPyConnection, function: Any, *args: Any) -> Any:
+    """What the function returns; a Ctrl-C meanwhile ends DuckDB's work as well.
+
+    The signal reaches only a main thread that runs Python, so the work is done beside it.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="question") as beside:
+        work = beside.submit(function, *args)
+        try:
+            return work.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+
+
 def _distinct(names: Sequence[str]) -> Iterator[str]:
     """The names, a number added to each that was there before: `a, a_1`."""
     seen: set[str] = set()
@@ -175,24 +193,30 @@ def _distinct(names: Sequence[str]) -> Iterator[str]:
         yield fresh
 
 
-def _connect(tables: Sequence[StoredTable]) -> duckdb.DuckDBPyConnection:
-    """An in-memory database with a view per stored table, and no way to any other file."""
+def _connect(tables: Sequence[StoredTable]) -> tuple[duckdb.DuckDBPyConnection, dict[str, str]]:
+    """An in-memory database with a view per stored table, and no way to any other file.
+
+    Tables that can't be read have no view; why is told by their keys.
+    """
     import duckdb
 
     connection = duckdb.connect(config={"python_enable_replacements": False})
     connection.execute("SET timezone = 'UTC'")
     files: list[str] = []
+    broken: dict[str, str] = {}
     for each in tables:
-        if each.source is not None:
+        if each.source is not None and each.source.format != "sql":
             files += map(str, each.source.files)
             try:
                 _add_view(connection, each, each.source)
             except duckdb.Error as error:
-                raise UsageError(f"{each.key} can't be read: {_readable(error, ())}") from None
+                broken[each.key] = str(_readable(error, ()))
+            except (OSError, ValueError) as error:  # what the Delta reader raises
+                broken[each.key] = str(error)
     connection.execute("SET allowed_paths = $files", {"files": files})
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return connection
+    return connection, broken
 
 
 def _add_view(connection: duckdb.DuckDBPyConnection, table: StoredTable, source: Source) -> None:
@@ -221,9 +245,13 @@ def _reader(connection: duckdb.DuckDBPyConnection, key: str, source: Source) -> 
 
 def _register_delta(connection: duckdb.DuckDBPyConnection, key: str, path: Path) -> str:
     from deltalake import DeltaTable  # 150 ms of imports that only Delta tables need
+    from deltalake.exceptions import DeltaError
 
     name = f"odibi delta {key}"
-    connection.register(name, DeltaTable(str(path)).to_pyarrow_dataset())
+    try:
+        connection.register(name, DeltaTable(str(path)).to_pyarrow_dataset())
+    except DeltaError as error:
+        raise ValueError(str(error)) from None
     return quoted(name)
 
 
@@ -231,7 +259,9 @@ def _literal(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def _readable(error: duckdb.Error, tables: Sequence[StoredTable]) -> UsageError:
+def _readable(
+    error: duckdb.Error, tables: Sequence[StoredTable], broken: Mapping[str, str] | None = None
+) -> UsageError:
     """DuckDB's message with the place in the SQL, and the nearest of our tables instead of its guess."""
     text, _, place = str(error).partition("\n\nLINE ")
     message, *more = (
@@ -239,7 +269,7 @@ def _readable(error: duckdb.Error, tables: Sequence[StoredTable]) -> UsageError:
     )
     hint = next((line for line in more if line.startswith("Candidate bindings")), None)
     if missing := re.match(r"Table with name (.+) does not exist", message):
-        message, hint = _missing_table(missing[1], tables)
+        message, hint = _missing_table(missing[1], tables, broken or {})
     return UsageError("\n".join([message, *_excerpt(place)]), hint=hint)
 
 
@@ -252,11 +282,18 @@ def _excerpt(place: str) -> list[str]:
     return [f"  {lines[0][start:]}", f"  {lines[1][len('LINE ') + start :]}"]
 
 
-def _missing_table(name: str, tables: Sequence[StoredTable]) -> tuple[str, str]:
+def _missing_table(
+    name: str, tables: Sequence[StoredTable], broken: Mapping[str, str]
+) -> tuple[str, str]:
     by_name = {each.sql_name: each for each in tables} | {each.node: each for each in tables}
     found = by_name.get(name)
-    if found is not None and not found.written:
+    if found is not None and not found.written and found.key not in broken:
         return f"table {name} has not been written yet", f"odibi run --select +{found.key}"
+    if found is not None and found.key in broken:
+        why = f"{found.key} can't be read: {broken[found.key]}"
+        if found.format == "sql":
+            return why, "see the connection, or write it: odibi run --select +" + found.key
+        return why, f"write it anew: odibi run --select +{found.key}"
     near = get_close_matches(name, by_name, n=1)
     hint = f"did you mean {near[0]}?" if near else "`odibi query` alone lists the tables"
     return f"there is no table {name}", hint

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote, quote_plus
 
-__all__ = ["MASK", "Redactor"]
+__all__ = ["MASK", "RedactedStream", "Redactor"]
 
 MASK = "***"
 _SHORT = 4  # encodings no longer than this would turn ordinary text into stars
@@ -55,6 +55,27 @@ class Redactor:
         if isinstance(value, list):
             return [self.value(item) for item in value]
         return value
+
+
+class RedactedStream:
+    """A text stream that hides the secrets in each text that is written, as one `write` hands it over."""
+
+    def __init__(self, stream: TextIO, redactor: Redactor) -> None:
+        self._stream = stream
+        self._redactor = redactor
+
+    def write(self, text: str) -> int:
+        """Write the text without its secrets; returns its length, as streams do."""
+        self._stream.write(self._redactor.text(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each of the lines."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _forms(value: str) -> set[str]:

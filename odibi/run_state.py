@@ -150,7 +150,9 @@ class Totals:
 class RunState:
     """A run as its events tell it. `nodes` are in plan order. Times are UTC.
 
-    `last_at` is the time of the latest event; `seconds` is set when the run has finished.
+    `last_at` is the time of the latest event; `seconds` is set when the run has finished. `working` is
+    how many of its processes are at work: a scheduler may run each node in one of its own, and the
+    run goes on while any does.
     """
 
     run_id: str = ""
@@ -170,6 +172,7 @@ class RunState:
     heartbeat: Beat | None = None
     peak_rss: int = 0
     writers: tuple[ev.Writer, ...] = ()
+    working: int = 0
     warnings: tuple[str, ...] = ()
     logs: tuple[LogEntry, ...] = ()
 
@@ -211,15 +214,22 @@ def apply_all(state: RunState, events: Iterable[ev.Event]) -> RunState:
         elif isinstance(event.payload, ev.RunPlanned):
             state = _planned(replace(state, nodes=nodes), event.payload, at)
             nodes = dict(state.nodes)
+        elif isinstance(event.payload, ev.RunFinished):
+            state = _finished(replace(state, nodes=nodes), event.payload, at)
         else:
             state = _on_run(state, event.payload, at)
     return replace(state, nodes=nodes, last_at=at)
 
 
 def as_lost(state: RunState) -> RunState:
-    """The run as its process left it when it died: what ran then is lost, what waited never ran."""
+    """The run as its process left it when it died: what ran then is lost, what waited never ran.
+
+    Of several processes one may have died and another have done its nodes: then nothing is lost.
+    """
     if state.done:
         return state
+    if len(state.writers) > 1 and all(node.status in _DONE for node in state.nodes.values()):
+        return _ended_together(state, state.last_at)
     nodes = {
         key: replace(node, status="lost", reason="the process ended while this node ran")
         if node.status in ("running", "retrying")
@@ -235,7 +245,16 @@ def _on_run(state: RunState, event: ev.Payload, at: datetime) -> RunState:
         case ev.WriterOpened():
             return replace(state, writers=(*state.writers, event.writer))
         case ev.RunStarted():
-            return replace(state, status="running", jobs=event.jobs, started=at)
+            return replace(
+                state,
+                status="running",
+                jobs=event.jobs,
+                started=state.started or at,
+                working=state.working + 1,
+                finished=None,
+                seconds=None,
+                exit_code=None,
+            )
         case ev.RunCancelRequested():
             return replace(state, cancelled_by=event.by)
         case ev.Heartbeat():
@@ -243,21 +262,44 @@ def _on_run(state: RunState, event: ev.Payload, at: datetime) -> RunState:
             return replace(state, heartbeat=beat, peak_rss=max(state.peak_rss, event.rss))
         case ev.LogLine():
             return replace(state, **_with_log(state, event, at))
-        case ev.RunFinished():
-            return replace(
-                state,
-                status=event.outcome,
-                exit_code=event.exit_code,
-                seconds=event.seconds,
-                finished=at,
-            )
     return state
+
+
+def _finished(state: RunState, event: ev.RunFinished, at: datetime) -> RunState:
+    """The run after one of its processes ended: over when no other is at work."""
+    state = replace(state, working=max(state.working - 1, 0))
+    if state.working:
+        return state
+    if len(state.writers) > 1:
+        return _ended_together(state, at)
+    return replace(
+        state,
+        status=event.outcome,
+        exit_code=event.exit_code,
+        seconds=event.seconds,
+        finished=at,
+    )
+
+
+def _ended_together(state: RunState, at: datetime | None) -> RunState:
+    """The run when all of its processes have ended, as its nodes ended last: a failed one may have been
+    tried again by another process."""
+    nodes = state.nodes.values()
+    failed = any(node.status in ("failed", "lost") and not node.ignored for node in nodes)
+    cancelled = any(node.status == "cancelled" for node in nodes)
+    status: RunStatus = "failed" if failed else "cancelled" if cancelled else "succeeded"
+    seconds = (at - state.started).total_seconds() if at and state.started else None
+    code = {"succeeded": 0, "failed": 1}.get(status, 130)
+    return replace(state, status=status, exit_code=code, seconds=seconds, finished=at)
 
 
 def _planned(state: RunState, event: ev.RunPlanned, at: datetime) -> RunState:
     """The plan's nodes in order; what other writers told of them before is kept."""
     known = dict(state.nodes)
     planned = {p.key: _as_planned(p, known.pop(p.key, None)) for p in event.nodes}
+    if state.plan is not None:  # of another process: the run is all that any of them selected
+        chosen = dict.fromkeys((*state.plan.selection, *event.selection))
+        event = replace(event, selection=tuple(chosen))
     return replace(
         state,
         run_id=event.run_id,
@@ -270,7 +312,9 @@ def _planned(state: RunState, event: ev.RunPlanned, at: datetime) -> RunState:
 
 
 def _as_planned(planned: ev.PlannedNode, known: NodeState | None) -> NodeState:
-    if known is not None:
+    if known is not None and known.plan.action == "run" != planned.action:
+        return known  # another process's to run
+    if known is not None and known.status not in ("queued", "skipped", "reused"):
         return replace(known, plan=planned)
     statuses: dict[str, NodeStatus] = {"skip": "skipped", "reuse": "reused"}
     status = statuses.get(planned.action, "queued")

@@ -17,7 +17,7 @@ _HIDDEN = [
     0x200F,
     *range(0x202A, 0x202F),  # bidirectional embeddings and overrides
     *range(0x2066, 0x206A),  # bidirectional isolates
-    *range(0xE0000, 0xE0080),  # invisible tags
+    *range(0xE0000, 0xE1000),  # invisible tags and selectors
 ]
 _TABLE: dict[int, str | None] = {
     **dict.fromkeys((code for code in _HIDDEN if chr(code) not in _KEPT), None),

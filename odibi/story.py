@@ -481,7 +481,17 @@ def _node_result(node: NodeState, schema: str | None) -> dict[str, Any]:
         "checks": {
             "passed": sum(check.passed for check in node.checks),
             "failed": [check.check for check in node.checks if not check.passed],
+            "all": [
+                {
+                    "name": check.check,
+                    "passed": check.passed,
+                    "on_fail": check.on_fail,
+                    "failed_rows": check.failed_rows,
+                }
+                for check in node.checks
+            ],
         },
+        "columns": [list(column) for column in node.schema_out or ()],
         "schema_hash": schema,
         "fingerprint": node.plan.fingerprint,
         "outputs": [write.path for write in node.writes if write.committed],

@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odibi import places
+from odibi import databases, places
 from odibi.discovery import shown_path
 from odibi.engine import Source
 
 if TYPE_CHECKING:
     from odibi.config import Loaded
-    from odibi.engine import Target
     from odibi.graph import Graph, Node
 
 __all__ = ["StoredTable", "quoted", "set_aside_tables", "sql_name", "stored_tables"]
@@ -27,7 +26,8 @@ class StoredTable:
     """What one node writes: the place, and the source that reads it once it has been written.
 
     `unique`: no node of another pipeline has this name, so that SQL may leave the pipeline out.
-    `bytes` and `changed` (UTC) are None until it has been written.
+    `bytes` and `changed` (UTC) are None until it has been written, and for a table of a database or a
+    store; whether a server has it isn't asked.
     """
 
     pipeline: str
@@ -45,6 +45,7 @@ class StoredTable:
 
     @property
     def written(self) -> bool:
+        """Whether it is there; of a table on a server, whether it may be."""
         return self.source is not None
 
     @property
@@ -66,7 +67,9 @@ class StoredTable:
 
     @property
     def age(self) -> str:
-        return "not yet" if self.changed is None else f"{self.changed.astimezone():%Y-%m-%d %H:%M}"
+        if self.changed is not None:
+            return f"{self.changed.astimezone():%Y-%m-%d %H:%M}"
+        return "not yet" if self.source is None else "not asked"
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -77,6 +80,7 @@ class StoredTable:
             "path": str(self.path),
             "bytes": self.bytes,
             "changed": None if self.changed is None else self.changed.isoformat(timespec="seconds"),
+            "written": self.written,
             "sql_name": self.sql_name,
         }
 
@@ -120,27 +124,34 @@ def set_aside_tables(graph: Graph) -> list[StoredTable]:
     Only those that are there. A name that two pipelines share gets the pipeline in front.
     """
     found = [
-        (node, suffix, target)
+        (node, suffix, path, source)
         for node in graph.nodes.values()
-        for suffix, target in _set_aside(graph.loaded, node)
-        if target.path.is_file()
+        for suffix, path, source in _set_aside(graph.loaded, node)
     ]
-    names = Counter(node.name + suffix for node, suffix, _ in found)
+    names = Counter(node.name + suffix for node, suffix, *_ in found)
     tables = []
-    for node, suffix, target in found:
+    for node, suffix, path, source in found:
         name = node.name + suffix
         name = name if names[name] == 1 else f"{node.pipeline}_{name}"
-        table = StoredTable("quarantine", name, target.path, target.format, unique=False)
-        tables.append(_with_facts(table, Source(target.format, target.path, (target.path,))))
+        table = StoredTable("quarantine", name, path, source.format, unique=False)
+        tables.append(_with_facts(table, source))
     return tables
 
 
-def _set_aside(loaded: Loaded, node: Node) -> Iterator[tuple[str, Target]]:
+def _set_aside(loaded: Loaded, node: Node) -> Iterator[tuple[str, Path, Source]]:
+    """Suffix of the name, place and source of what the node has set aside."""
     validation, read = node.config.validation, node.config.read
     if validation is not None and validation.quarantine is not None:
-        yield "", places.quarantine_target(loaded, validation.quarantine, "")
+        target = places.quarantine_target(loaded, validation.quarantine, "")
+        if (source := places.set_aside_source(loaded, node)) is not None:
+            yield "", target.path, source
     if read is not None and read.bad_lines is not None and read.bad_lines.path:
-        yield "_lines", places.bad_lines_target(loaded, node, "", "")
+        target = places.bad_lines_target(loaded, node, "", "")
+        if target.connection is not None:
+            place = Path(target.table or "")
+            yield "_lines", target.path, Source(target.format, place, connection=target.connection)
+        elif target.path.is_file():
+            yield "_lines", target.path, Source(target.format, target.path, (target.path,))
 
 
 def _stored(loaded: Loaded, node: Node, unique: bool) -> StoredTable:
@@ -152,7 +163,12 @@ def _stored(loaded: Loaded, node: Node, unique: bool) -> StoredTable:
 
 
 def _with_facts(table: StoredTable, source: Source) -> StoredTable:
-    """The table with the size and time of its files."""
+    """The table with the size and time of its files; of a SQLite table with the time of its last write."""
+    if source.connection is not None:
+        return replace(table, source=source)
+    if source.format == "sql":
+        written = databases.sqlite_changed(source.path, source.table) if source.table else None
+        return replace(table, source=source, changed=written)
     facts = [file.stat() for file in _files(source)]
     changed = max((fact.st_mtime for fact in facts), default=None)
     return replace(

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 PRICE_DAY = "2025-11-05"
+CALENDAR = ("2024-01-01", "2026-12-31")
 
 CLICK_COLUMNS = {
     "event_id": "VARCHAR", "event_type": "VARCHAR", "ts": "TIMESTAMP", "received_at": "TIMESTAMP",
@@ -67,11 +68,13 @@ CHECKS = {
         "bool_and(total_cents = items_cents + delivery_fee_cents)",
         "bool_and(coalesce(delivered_at > picked_up_at, true))",
     ),
+    "silver/customers": ("count(DISTINCT user_id) = count(*)",),
     "silver/payments": ("count(DISTINCT payment_id) = count(*)",),
     "silver/identities": ("count(DISTINCT node) = count(*)",),
     "silver/sessions": (
         "count(DISTINCT session_key) = count(*)",
         "bool_and(ended_at >= started_at)",
+        "bool_and(furthest_step BETWEEN 1 AND 5)",
     ),
     "silver/menu_history": (
         "bool_and(valid_to IS NULL OR valid_to > valid_from)",
@@ -79,6 +82,15 @@ CHECKS = {
     ),
     "gold/session_conversion": ("bool_and(conversion_rate BETWEEN 0 AND 1)",),
     "gold/delivery_time_by_neighbourhood": ("bool_and(avg_minutes BETWEEN 1 AND 240)",),
+    "gold/bounce": ("bool_and(bounce_rate BETWEEN 0 AND 1)",),
+    "gold/funnel": (
+        "count(DISTINCT (day, city, step_number)) = count(*)",
+        "bool_and(of_previous BETWEEN 0 AND 1)",
+    ),
+    "gold/fact_orders": (
+        "count(DISTINCT order_id) = count(*)",
+        "bool_and(restaurant_sk > 0 AND date_sk > 0)",
+    ),
     "gold/item_prices": ("count(DISTINCT item_id) = count(*)",),
     "gold/order_value_by_city": ("count(*) = count(city)",),
 }
@@ -87,9 +99,12 @@ CHECKS = {
 class Script:
     """A DuckDB connection, where to read and where to write."""
 
-    def __init__(self, data: Path, out: Path) -> None:
+    def __init__(self, data: Path, out: Path, memory: str | None = None) -> None:
         self.data, self.out = data, out
         self.db = duckdb.connect(config={"preserve_insertion_order": "false"})
+        if memory:
+            self.db.execute("SET memory_limit = $memory", {"memory": memory})
+            self.db.execute("SET temp_directory = $spill", {"spill": f"{out}/spill"})
         self.db.execute("SET timezone = 'UTC'")
         self.rows: dict[str, int] = {}
 
@@ -331,6 +346,7 @@ def silver_orders(s: Script) -> None:
           {stamps}, o.items_cents, o.delivery_fee_cents, o.total_cents
         FROM bronze.orders o LEFT JOIN bronze.restaurants r USING (restaurant_id)""",
     )
+    s.write("silver/customers", "SELECT user_id, city, CAST(created_at AS TIMESTAMP) AS customer_since FROM bronze.customers")  # fmt: skip
     s.db.execute(
         """
         CREATE TABLE all_payments AS
@@ -393,7 +409,9 @@ def silver_sessions(s: Script) -> None:
         numbered AS (SELECT *, sum(starts) OVER (PARTITION BY person_id ORDER BY ts) AS number FROM marked)
         SELECT person_id || '-' || CAST(number AS BIGINT) AS session_key, person_id, min(ts) AS started_at,
           max(ts) AS ended_at, count(*) AS events, count(DISTINCT device_id) AS devices,
-          bool_or(event_type = 'purchase') AS converted, arg_min(city, (ts, event_id)) AS city,
+          bool_or(event_type = 'purchase') AS converted,
+          CAST(max(CASE event_type WHEN 'purchase' THEN 5 WHEN 'begin_checkout' THEN 4 WHEN 'add_to_cart' THEN 3
+            WHEN 'view_item' THEN 2 WHEN 'view_menu' THEN 2 ELSE 1 END) AS BIGINT) AS furthest_step, arg_min(city, (ts, event_id)) AS city,
           arg_min(platform, (ts, event_id)) AS platform
         FROM numbered GROUP BY person_id, number""",
     )
@@ -423,7 +441,7 @@ def silver_menus(s: Script) -> None:
 
 
 def gold(s: Script) -> None:
-    """The five tables people look at."""
+    """Answers as tables."""
     s.write(
         "gold/session_conversion",
         """
@@ -477,13 +495,79 @@ def gold(s: Script) -> None:
     )
 
 
-def run(data: Path, out: Path) -> dict[str, int]:
+def gold_sessions(s: Script) -> None:
+    """Bounce and funnel."""
+    s.write(
+        "gold/bounce",
+        """
+        SELECT CAST(started_at AS DATE) AS day, city, count(*) AS sessions, count(*) FILTER (events = 1) AS bounced,
+          count(*) FILTER (events = 1) / count(*) AS bounce_rate
+        FROM silver.sessions GROUP BY ALL""",
+    )
+    s.write(
+        "gold/funnel",
+        """
+        WITH ends AS (
+          SELECT CAST(started_at AS DATE) AS day, city, furthest_step, count(*) AS n
+          FROM silver.sessions GROUP BY ALL),
+        reached AS (
+          SELECT day, city, CAST(step_number AS BIGINT) AS step_number,
+            ['visit', 'menu', 'cart', 'checkout', 'purchase'][step_number] AS step,
+            CAST(coalesce(sum(n) FILTER (furthest_step >= step_number), 0) AS BIGINT) AS sessions
+          FROM ends CROSS JOIN range(1, 6) AS s(step_number) GROUP BY ALL)
+        SELECT *, sessions / max(sessions) OVER (PARTITION BY day, city) AS of_visits,
+          sessions / nullif(lag(sessions) OVER (PARTITION BY day, city ORDER BY step_number), 0) AS of_previous
+        FROM reached""",
+    )
+
+
+def gold_star(s: Script) -> None:
+    """Orders as facts with the keys of their days, restaurants and customers; key 0 is the unknown."""
+    s.write(
+        "gold/dim_date",
+        f"""
+        SELECT CAST(strftime(d, '%Y%m%d') AS BIGINT) AS date_sk, CAST(d AS DATE) AS full_date, dayname(d) AS day_of_week,
+          isodow(d) AS day_of_week_num, day(d) AS day_of_month, dayofyear(d) AS day_of_year, isodow(d) >= 6 AS is_weekend,
+          week(d) AS week_of_year, month(d) AS month, monthname(d) AS month_name, quarter(d) AS quarter,
+          'Q' || quarter(d) AS quarter_name, year(d) AS year, year(d) AS fiscal_year, quarter(d) AS fiscal_quarter,
+          day(d) = 1 AS is_month_start, d = last_day(d) AS is_month_end, dayofyear(d) = 1 AS is_year_start,
+          month(d) = 12 AND day(d) = 31 AS is_year_end
+        FROM range(DATE '{CALENDAR[0]}', DATE '{CALENDAR[1]}' + INTERVAL 1 DAY, INTERVAL 1 DAY) AS days(d)
+        UNION ALL
+        SELECT 0, DATE '1900-01-01', 'Unknown', 0, 0, 0, false, 0, 0, 'Unknown', 0, 'Unknown', 0, 0, 0, false, false, false, false""",
+    )
+    s.write(
+        "gold/dim_restaurant",
+        """
+        SELECT row_number() OVER (ORDER BY restaurant_id) AS restaurant_sk, * FROM bronze.restaurants r
+        UNION ALL SELECT 0, -1, 'Unknown', 'Unknown', 'Unknown', 'Unknown', 0, 0, NULL""",
+    )
+    s.write(
+        "gold/dim_customer",
+        """
+        SELECT row_number() OVER (ORDER BY user_id) AS customer_sk, * FROM silver.customers c
+        UNION ALL SELECT 0, '-1', 'Unknown', NULL""",
+    )
+    s.write(
+        "gold/fact_orders",
+        """
+        SELECT o.order_id, coalesce(d.date_sk, 0) AS date_sk, coalesce(r.restaurant_sk, 0) AS restaurant_sk,
+          coalesce(c.customer_sk, 0) AS customer_sk, o.placed_at, o.status, o.items_cents, o.delivery_fee_cents,
+          o.total_cents, date_diff('second', o.placed_at, o.delivered_at) / 60 AS minutes_to_door
+        FROM silver.orders o LEFT JOIN gold.dim_date d ON d.full_date = CAST(o.placed_at AS DATE)
+          LEFT JOIN gold.dim_restaurant r ON r.restaurant_id = o.restaurant_id
+          LEFT JOIN gold.dim_customer c ON c.user_id = o.user_id""",
+    )
+
+
+def run(data: Path, out: Path, memory: str | None = None) -> dict[str, int]:
     """The whole job; returns the rows of each table written."""
-    s = Script(data, out)
+    s = Script(data, out, memory)
     bronze_lines(s, "clickstream", "clickstream/*/*.ndjson", CLICK_COLUMNS)
     bronze_lines(s, "driver_pings", "driver_pings/*/*.ndjson", PING_COLUMNS)
     steps: list[Callable[[Script], None]] = [
         bronze_lookups, silver_events, silver_pings, silver_orders, silver_identities, silver_sessions, silver_menus, gold,
+        gold_sessions, gold_star,
     ]  # fmt: skip
     for step in steps:
         step(s)
@@ -495,8 +579,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the landing zone")
     parser.add_argument("--out", type=Path, required=True, help="where the Parquet files go")
+    parser.add_argument("--memory", help="DuckDB's limit, such as 2GB; it spills above")
     options = parser.parse_args()
-    for name, rows in run(options.data, options.out).items():
+    for name, rows in run(options.data, options.out, options.memory).items():
         print(f"{rows:>10,}  {name}")
 
 

@@ -95,6 +95,9 @@ class NoEngine:
     def session(self, name: str) -> NoSession:
         return NoSession()
 
+    def is_there(self, source: Source) -> bool:
+        return True
+
     def was_written(self, target: Target) -> bool:
         return False
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from odibi.errors import EngineError
 from odibi_engines.spark_start import check_java
 
-__all__ = ["absent", "needs_java"]
+__all__ = ["absent", "needs_java", "needs_postgres"]
 
 
 def absent(reason: str) -> NoReturn:
@@ -26,3 +28,14 @@ def needs_java() -> None:
         check_java(os.environ)
     except EngineError as error:
         absent(error.message)
+
+
+def needs_postgres() -> Path:
+    """The folder of PostgreSQL's server programs, which Debian keeps off PATH."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
+            return folder
+    absent("PostgreSQL's server isn't installed")

@@ -11,9 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from . import clickstream, drivers
-from .city import CITIES
 from .feeds import deliver, write_feed
-from .names import name_pool
 from .oltp import Rows, transaction_rows
 from .orders import make_orders, make_payments
 from .rng import Stream, generator
@@ -21,20 +19,28 @@ from .truth import click_truth, order_truth, ping_truth
 from .visits import make_visits
 from .world import World
 
-__all__ = ["BlockResult", "make_block"]
+__all__ = ["BlockResult", "Lines", "make_block"]
+
+Lines = dict[str, int]
+"""Lines of files, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """What a block leaves to be put together: database rows, truth tables, and counts."""
+    """What a block leaves to be put together: database rows, truth tables, counts, lines of its files."""
 
     rows: Rows
     truth: dict[str, pa.Table]
     counts: dict[str, int]
+    lines: Lines
 
 
-def make_block(world: World, block: int, out: Path) -> BlockResult:
-    """Write the block's feed files below `out` and return the rest."""
+def make_block(world: World, block: int, file: int, lines: Lines, out: Path) -> BlockResult:
+    """Add the block's lines to the feed files of number `file` below `out`, and return the rest.
+
+    `lines` says how many lines those files have so far: none of them when the block begins them.
+    """
+    lines = dict(lines)
     visits = make_visits(world, block)
     steps = clickstream.make_steps(world, block, visits)
     orders, items = make_orders(world, block, visits, *clickstream.purchases(visits, steps))
@@ -49,8 +55,9 @@ def make_block(world: World, block: int, out: Path) -> BlockResult:
         len(clickstream.KINDS) - 2,
     )
     clicks = write_feed(
-        world, out, f"clickstream/dt={{date}}/events-{block:03d}.ndjson", click_feed, clickstream.KINDS,
+        world, out, f"clickstream/dt={{date}}/events-{file:03d}.ndjson", click_feed, clickstream.KINDS,
         lambda record, damage: clickstream.render_events(world, visits, events, orders, record, damage),
+        lines,
     )  # fmt: skip
     ping_feed = deliver(
         generator(world.seed, Stream.PING_FEED, block),
@@ -59,20 +66,20 @@ def make_block(world: World, block: int, out: Path) -> BlockResult:
         len(drivers.KINDS) - 2,
     )
     located = write_feed(
-        world, out, f"driver_pings/dt={{date}}/pings-{block:03d}.ndjson", ping_feed, drivers.KINDS,
+        world, out, f"driver_pings/dt={{date}}/pings-{file:03d}.ndjson", ping_feed, drivers.KINDS,
         lambda record, damage: drivers.render_pings(orders, pings, record, damage),
+        lines,
     )  # fmt: skip
 
     who = click_truth(visits, events, click_feed)
-    pools = tuple(name_pool(city.locale, world.seed) for city in CITIES)
     joined = clickstream.signups(visits, steps)
     return BlockResult(
-        rows=transaction_rows(world, visits, joined, orders, items, payments, pools),
+        rows=transaction_rows(world, visits, joined, orders, items, payments),
         truth={
             "identities": who.identities,
             "sessions": who.sessions,
             "ping_zones": ping_truth(pings, ping_feed),
-            "orders": order_truth(world, orders, payments, pings, ping_feed),
+            "orders": order_truth(world, visits.people, orders, payments, pings, ping_feed),
             "planted_bad": pa.concat_tables([clicks.planted, located.planted]),
         },
         counts={
@@ -84,4 +91,5 @@ def make_block(world: World, block: int, out: Path) -> BlockResult:
             "orders": len(orders),
             "payments": len(payments.number),
         },
+        lines=lines,
     )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .generate import generate
+from .generate import be_frugal, generate
 
 __all__ = ["main"]
 
@@ -16,6 +16,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the generator; returns the exit code (0, or 2 for arguments that make no sense)."""
     options = _parser().parse_args(arguments)
+    be_frugal()
     began = time.perf_counter()
     try:
         summary = generate(

@@ -63,8 +63,12 @@ def write_feed(
     feed: Feed,
     kinds: tuple[str, ...],
     render: Callable[[I64, I8], U8],
+    lines: dict[str, int],
 ) -> Delivered:
-    """Write the lines to `name`, whose `{date}` is the day of arrival; `render` formats lines."""
+    """Add the lines to `name`, whose `{date}` is the day of arrival; `render` formats lines.
+
+    `lines` holds how many lines the files have so far; files that aren't in it are begun.
+    """
     day = np.clip((feed.arrival - world.start) // DAY_MS, 0, world.days - 1)
     edges = np.searchsorted(day, np.arange(world.days + 1))
     total = 0
@@ -73,9 +77,11 @@ def write_feed(
         part = slice(int(edges[number]), int(edges[number + 1]))
         file = name.format(date=world.date(number))
         record, damage = feed.record[part], feed.damage[part]
-        total += _write_file(world, out / file, record, damage, render)
-        planted.append(_planted(file + _suffix(world), damage, kinds))
-    repeats = len(feed.record) - len(np.unique(feed.record))
+        before = lines.get(file)
+        total += _write_file(world, out / file, record, damage, render, before is not None)
+        planted.append(_planted(file + _suffix(world), damage, kinds, before or 0))
+        lines[file] = (before or 0) + len(record)
+    repeats = len(feed.record) - int(np.count_nonzero(np.bincount(feed.record)))
     return Delivered(total, len(feed.record), repeats, pa.concat_tables(planted))
 
 
@@ -84,19 +90,21 @@ def _suffix(world: World) -> str:
 
 
 def _write_file(
-    world: World, path: Path, record: I64, damage: I8, render: Callable[[I64, I8], U8]
+    world: World, path: Path, record: I64, damage: I8, render: Callable[[I64, I8], U8], more: bool
 ) -> int:
+    """Write a file's lines, or add `more`; the bytes written."""
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def block(rows: slice) -> U8:
         return render(record[rows], damage[rows])
 
-    with path.with_name(path.name + _suffix(world)).open("wb") as raw:
+    with path.with_name(path.name + _suffix(world)).open("ab" if more else "wb") as raw:
+        before = raw.tell()
         if not world.gzip:
             return text.render_blocks(len(record), block, raw.write)
         with _packed(raw) as packed:
             text.render_blocks(len(record), block, packed.write)
-        return raw.tell()
+        return raw.tell() - before
 
 
 def _packed(raw: BinaryIO) -> gzip.GzipFile:
@@ -104,12 +112,12 @@ def _packed(raw: BinaryIO) -> gzip.GzipFile:
     return gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0)
 
 
-def _planted(file: str, damage: I8, kinds: tuple[str, ...]) -> pa.Table:
+def _planted(file: str, damage: I8, kinds: tuple[str, ...], before: int) -> pa.Table:
     at = np.flatnonzero(damage)
     return pa.table(
         {
             "file": pa.array([file] * len(at), pa.string()),
-            "line": pa.array(at + 1, pa.int64()),
+            "line": pa.array(at + 1 + before, pa.int64()),
             "kind": pa.array([kinds[d] for d in damage[at]], pa.string()),
         }
     )

@@ -6,32 +6,42 @@ import json
 import math
 import multiprocessing
 import shutil
+import sys
+import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .block import BlockResult, make_block
+from .block import BlockResult, Lines, make_block
 from .city import geojson
 from .menus import menu_snapshot, price_intervals, write_lookups
 from .mess import Mess
 from .oltp import SqliteFile
 from .world import World, make_world
 
-__all__ = ["Summary", "generate", "parse_size"]
+__all__ = ["Summary", "be_frugal", "clear", "generate", "parse_size"]
 
 _BLOCK_BYTES = 16_000_000
-_MOST_BLOCKS = 64
+_MOST_FILES = 64
+"""Feed files a day: above that many, several blocks share one."""
+
 _BYTES_MENU_ROW = 45
 _BYTES_PERSON_DAY = 2000
 """Raw bytes that one person causes on one day, on average; measured."""
 
 _BYTES_PER_VISIT_DAY = 1.0
+_REPEATED = ["city", "status", "zone_id", "file", "kind"]
+"""Columns of the truth with few values; the others' dictionaries would be as long as they are."""
+
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_PARTS = ("clickstream", "driver_pings", "lookups", "menus", "oltp", "truth")
+_PARTS = (".live", "clickstream", "driver_pings", "lookups", "menus", "oltp", "truth")
 
 Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all)."""
@@ -86,7 +96,7 @@ def generate(
     if not 2 <= days <= 366:
         raise ValueError(f"days must lie between 2 and 366, not {days}")
     total = parse_size(size)
-    _clear(out)
+    clear(out)
     world, blocks = _plan(total, seed, days, mess or Mess(), gzip)
     summary = Summary(out)
     truth = {"prices": price_intervals(world.menu, world.date(0))}
@@ -106,8 +116,8 @@ def generate(
     return summary
 
 
-def _clear(out: Path) -> None:
-    """Remove an earlier data set; anything else in the way is an error."""
+def clear(out: Path) -> None:
+    """Make an empty data set; removes an earlier one. Raises FileExistsError for anything else in the way."""
     strangers = [p.name for p in out.iterdir() if p.name not in _PARTS] if out.exists() else []
     if strangers:
         raise FileExistsError(
@@ -123,7 +133,7 @@ def _plan(total: int, seed: int, days: int, mess: Mess, gzip: bool) -> tuple[Wor
     restaurants = max(30, min(20_000, int(24 * math.sqrt(total / 1e6))))
     menus = restaurants * 24 * days * _BYTES_MENU_ROW
     people = max(40, int((total - menus) / (_BYTES_PERSON_DAY * days)))
-    blocks = max(2, min(_MOST_BLOCKS, total // _BLOCK_BYTES))
+    blocks = max(2, total // _BLOCK_BYTES)
     world = make_world(
         seed=seed, days=days, restaurants=restaurants, people_per_block=-(-people // blocks), mess=mess, gzip=gzip
     )  # fmt: skip
@@ -134,47 +144,88 @@ def _write_menus(world: World, out: Path, summary: Summary) -> pa.Table:
     """Write the daily snapshots; returns the planted bad lines."""
     (out / "menus").mkdir()
     planted = []
-    for day in range(world.days):
-        name = f"menus/menu_{world.date(day)}.csv"
-        content, junk = menu_snapshot(world.menu, day, world.date(day), world.mess, world.seed)
+    dates = [world.date(day) for day in range(world.days)]
+    for day, date in enumerate(dates):
+        name = f"menus/menu_{date}.csv"
+        content, junk = menu_snapshot(world.menu, day, dates, world.mess, world.seed)
         (out / name).write_bytes(content)
         summary.bytes += len(content)
         kinds = pa.array(["ragged row"] * len(junk), pa.string())
         files = pa.array([name] * len(junk), pa.string())
         planted.append(pa.table({"file": files, "line": pa.array(junk, pa.int64()), "kind": kinds}))
+    menu, own = world.menu, np.arange(world.days)[:, None]
     summary.add(
-        {"menu_rows": int(world.menu.available.sum()), "menu_typos": int(world.menu.typo.sum())}
+        {
+            "menu_rows": int(menu.available.sum()),
+            "menu_typos": int(menu.typo.sum()),
+            "late_menus": int((menu.arrives > own).sum()),
+        }
     )
     return pa.concat_tables(planted)
 
 
 def _results(world: World, blocks: int, out: Path, jobs: int) -> Iterator[BlockResult]:
-    """The blocks' results in block order, with at most two blocks a process in flight."""
+    """The blocks' results in block order, with at most two blocks a process in flight.
+
+    Blocks that share files are far apart, so the earlier one is done when the later one begins.
+    """
+    files = min(blocks, _MOST_FILES)
+    lines: list[Lines] = [{} for _ in range(files)]
+    for block, result in enumerate(_made(world, blocks, out, jobs, lines)):
+        lines[block % files] = result.lines
+        yield result
+
+
+def _made(
+    world: World, blocks: int, out: Path, jobs: int, lines: list[Lines]
+) -> Iterator[BlockResult]:
+    numbers = ((block, block % len(lines)) for block in range(blocks))
     if jobs <= 1:
-        yield from (make_block(world, block, out) for block in range(blocks))
+        for block, file in numbers:
+            yield make_block(world, block, file, lines[file], out)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         jobs, mp_context=context, initializer=_adopt, initargs=(world,)
     ) as workers:
-        waiting: list[Future[BlockResult]] = []
-        for block in range(blocks):
-            waiting.append(workers.submit(_make, block, out))
-            if len(waiting) >= 2 * jobs:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
+        waiting: deque[Future[BlockResult]] = deque()
+        for block, file in numbers:
+            waiting.append(workers.submit(_make, block, file, lines[file], out))
+            if len(waiting) >= min(2 * jobs, len(lines)):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 _adopted: list[World] = []  # a worker process's world, set once when it starts
 
 
 def _adopt(world: World) -> None:
+    be_frugal()
     _adopted[:] = [world]
 
 
-def _make(block: int, out: Path) -> BlockResult:
-    return make_block(_adopted[0], block, out)
+def _make(block: int, file: int, lines: Lines, out: Path) -> BlockResult:
+    return make_block(_adopted[0], block, file, lines, out)
+
+
+def be_frugal() -> None:
+    """Settings for a process that does nothing but generate: a third less memory.
+
+    Arrow's memory goes back at once. And pyarrow doesn't import pandas, only to ask what isn't a
+    Series: it looks for it once, and does without one that is too old.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    if "pandas" in sys.modules:
+        return
+    old = ModuleType("pandas")
+    old.__version__ = "0"  # type: ignore[attr-defined]
+    sys.modules["pandas"] = old
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pa.array(np.zeros(1))
+        pa.array(["", None])
+    del sys.modules["pandas"]
 
 
 class _Collector:
@@ -203,7 +254,9 @@ class _Collector:
     def _append(self, name: str, table: pa.Table) -> None:
         if name not in self._writers:
             path = self._folder / f"{name}.parquet"
-            self._writers[name] = pq.ParquetWriter(path, table.schema, compression="zstd")
+            self._writers[name] = pq.ParquetWriter(
+                path, table.schema, compression="zstd", use_dictionary=_REPEATED, write_statistics=False
+            )  # fmt: skip
         self._writers[name].write_table(table)
 
 

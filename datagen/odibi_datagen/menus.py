@@ -32,6 +32,9 @@ __all__ = [
 ITEMS = 24
 """Items of a restaurant that are on its menu at one time or another; item 0 is always available."""
 
+LATEST = 3
+"""Days that a menu comes late at most."""
+
 FIRST_ID = 1000
 _CITY_SHARE = (0.45, 0.30, 0.25)
 _KINDS = ("Bistro {}", "{}", "Chez {}", "Casa {}", "U {}", "{} & Co.", 'The "{}"', "{}, od 1987")
@@ -58,12 +61,14 @@ class Menu:
     """Prices in cents and availability, each `(days, restaurants * ITEMS)`; `dish` names by item.
 
     `typo` marks snapshot rows whose price lost its sense: they carry a minus, so nobody can know the
-    price of that day.
+    price of that day. `arrives`, `(days, restaurants)`, is the day whose file brings the menu: its own,
+    or a later one of the period.
     """
 
     price: I64
     available: Bool
     typo: Bool
+    arrives: I64
     dish: I64
     dishes: tuple[str, ...]
 
@@ -145,9 +150,19 @@ def make_menu(seed: int, restaurants: Restaurants, days: int, mess: Mess) -> Men
         price=_prices(rng, items, days),
         available=available,
         typo=typo,
+        arrives=_arrivals(seed, len(restaurants), days, mess),
         dish=(restaurants.cuisine[:, None] * per_cuisine + within).reshape(-1),
         dishes=dishes,
     )
+
+
+def _arrivals(seed: int, restaurants: int, days: int, mess: Mess) -> I64:
+    """Most menus come on their day, the late ones by the last day at the latest."""
+    rng = generator(seed, Stream.LATE_MENUS)
+    late = rng.random((days, restaurants)) < mess.late_menu
+    delay = np.where(late, rng.integers(1, LATEST + 1, (days, restaurants)), 0)
+    arrives: I64 = np.minimum(np.arange(days)[:, None] + delay, days - 1)
+    return arrives
 
 
 def _prices(rng: np.random.Generator, items: int, days: int) -> I64:
@@ -172,16 +187,30 @@ def _availability(rng: np.random.Generator, items: int, days: int) -> Bool:
     return available
 
 
-def menu_snapshot(menu: Menu, day: int, date: str, mess: Mess, seed: int) -> tuple[bytes, I64]:
-    """The CSV of one day, and the 1-based numbers of the junk lines in it."""
-    items = np.flatnonzero(menu.available[day])
+def menu_snapshot(
+    menu: Menu, day: int, dates: Sequence[str], mess: Mess, seed: int
+) -> tuple[bytes, I64]:
+    """The CSV that arrives on one day, late menus last, and the 1-based numbers of the junk lines in it.
+
+    `dates` are the ISO dates of all days.
+    """
+    days, items = _arriving(menu, day)
     junk = _junk_positions(generator(seed, Stream.MENUS, day + 1), len(items), mess)
-    order = np.insert(items, junk, -1)
+    order, of_day = np.insert(items, junk, -1), np.insert(days, junk, day)
+    texts = [date.encode() for date in dates]
     chunks = [b"snapshot_date,restaurant_id,item_id,item_name,price\n"]
     text.render_blocks(
-        len(order), lambda part: _menu_rows(menu, day, date, order[part]), chunks.append
+        len(order), lambda part: _menu_rows(menu, texts, of_day[part], order[part]), chunks.append
     )
     return b"".join(chunks), np.flatnonzero(order < 0) + 2
+
+
+def _arriving(menu: Menu, day: int) -> tuple[I64, I64]:
+    """Day and item of each row of the file of `day`."""
+    days = np.arange(day, max(day - LATEST, 0) - 1, -1)
+    here = menu.available[days] & np.repeat(menu.arrives[days] == day, ITEMS, axis=1)
+    nth, items = np.nonzero(here)
+    return days[nth], items
 
 
 def _junk_positions(rng: np.random.Generator, rows: int, mess: Mess) -> I64:
@@ -189,10 +218,11 @@ def _junk_positions(rng: np.random.Generator, rows: int, mess: Mess) -> I64:
     return np.sort(rng.integers(0, rows + 1, count))
 
 
-def _menu_rows(menu: Menu, day: int, date: str, items: I64) -> U8:
-    sign = np.where(menu.typo[day, items], np.uint8(45), np.uint8(0))[:, None]
+def _menu_rows(menu: Menu, dates: Sequence[bytes], days: I64, items: I64) -> U8:
+    sign = np.where(menu.typo[days, items], np.uint8(45), np.uint8(0))[:, None]
     fields: list[bytes | U8] = [
-        date.encode() + b",",
+        text.pool(days, dates),
+        b",",
         text.digits(FIRST_ID + items // ITEMS, 8, padded=False),
         b",",
         text.digits(item_id(items), 8, padded=False),
@@ -200,12 +230,12 @@ def _menu_rows(menu: Menu, day: int, date: str, items: I64) -> U8:
         text.pool(menu.dish[items], _csv_texts(menu.dishes)),
         b",",
         sign,
-        text.decimal(menu.price[day, items], 2, whole=4),
+        text.decimal(menu.price[days, items], 2, whole=4),
         b"\n",
     ]
     rows = text.join(len(items), fields)
-    rows[items < 0] = 0
-    rows[items < 0, :17] = np.frombuffer(f"{date},TOTAL\n".encode(), np.uint8)
+    rows[items < 0, 10:] = 0
+    rows[items < 0, 10:17] = np.frombuffer(b",TOTAL\n", np.uint8)
     return rows
 
 

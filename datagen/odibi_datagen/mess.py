@@ -43,8 +43,12 @@ class Mess:
     """Share of orders that are cancelled and paid back."""
     orphan_payment: float = 0.004
     """Payments for orders that don't exist, as a share of all payments."""
+    erased_customer: float = 0.01
+    """Share of accounts that were erased on demand: their orders stay, their customer doesn't."""
     negative_price: float = 0.0005
     """Share of menu rows with a minus before the price."""
+    late_menu: float = 0.01
+    """Share of restaurants' daily menus that come one to three days late, in a later day's file."""
     ragged_row: float = 0.0002
     """Junk lines in menu files, as a share of their rows (at least one a file unless 0)."""
 

@@ -16,15 +16,14 @@ from . import text
 from .city import CITIES
 from .clickstream import user_texts
 from .menus import FIRST_ID, item_id
-from .names import NamePool
 from .orders import METHODS, NEVER, PAYMENT_STATUSES, STATUSES, Items, Orders, Payments, order_texts
 from .rng import I64, Bool
 from .visits import Visits
 from .world import World
 
-__all__ = ["Rows", "SqliteFile", "transaction_rows"]
+__all__ = ["SCHEMA", "Rows", "SqliteFile", "transaction_rows"]
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE customers (
   user_id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT, city TEXT NOT NULL, street TEXT,
   created_at TEXT NOT NULL
@@ -63,7 +62,7 @@ class SqliteFile:
         path.unlink(missing_ok=True)
         self._path = path
         self._db = sqlite3.connect(path)
-        self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _SCHEMA)
+        self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + SCHEMA)
 
     def add(self, rows: Rows) -> None:
         """Insert the rows of one block."""
@@ -89,30 +88,27 @@ def transaction_rows(
     orders: Orders,
     items: Items,
     payments: Payments,
-    pools: tuple[NamePool, ...],
 ) -> Rows:
     """What the shop's database holds at the end of the period; `joined` are (visit, time) of signups."""
     return Rows(
-        customers=_customers(world, visits, joined, pools),
+        customers=_customers(world, visits, joined),
         orders=_orders(visits, orders),
         order_items=_items(orders, items),
         payments=_payments(payments),
     )
 
 
-def _customers(
-    world: World, visits: Visits, joined: tuple[I64, I64], pools: tuple[NamePool, ...]
-) -> pa.Table:
+def _customers(world: World, visits: Visits, joined: tuple[I64, I64]) -> pa.Table:
     people = visits.people
     created = np.full(len(people), NEVER)
     created[visits.person[joined[0]]] = joined[1]
     earlier = people.account & ~people.newcomer
     age = 86_400_000 + people.name * 60  # up to two years; `name` is as good a number as any
     created = np.where(earlier, world.start - age, created)
-    who = np.flatnonzero(created < world.end)
+    who = np.flatnonzero((created < world.end) & ~people.erased)
     number, city = people.number[who], people.city[who]
-    names = _picked([p.people for p in pools], city, people.name[who])
-    streets = _picked([p.streets for p in pools], city, people.street[who])
+    names = _picked([p.people for p in world.names], city, people.name[who])
+    streets = _picked([p.streets for p in world.names], city, people.street[who])
     return pa.table(
         {
             "user_id": text.arrow_text(user_texts(number)),
@@ -175,7 +171,8 @@ def _payments(payments: Payments) -> pa.Table:
 
 def _clock(times: I64, present: Bool) -> pa.Array:
     """ISO 8601 in UTC without zone, `2025-11-03 12:34:56`; null where not present."""
-    field = text.iso_ms(np.where(present, times, 0))[:, :19].copy()
+    known = times[present]
+    field = text.iso_ms(np.where(present, times, known.min() if len(known) else 0))[:, :19].copy()
     field[:, 10] = 32
     texts = text.arrow_text(field)
     return pa.compute.if_else(pa.array(present), texts, pa.scalar(None, pa.string()))

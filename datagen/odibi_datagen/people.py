@@ -20,6 +20,7 @@ class People:
     """n people; `number` is unique over all blocks. Homes in microdegrees.
 
     `newcomer` people create their account during the period. `appetite` is visits a day.
+    `erased` accounts were deleted on demand: they left the customers, not the orders.
     """
 
     number: I64
@@ -33,6 +34,7 @@ class People:
     appetite: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
     name: I64
     street: I64
+    erased: Bool
 
     def __len__(self) -> int:
         return len(self.number)
@@ -59,4 +61,5 @@ def make_people(world: World, block: int) -> People:
         appetite=np.minimum(rng.gamma(0.8, 0.25, count), 2.5),
         name=rng.integers(0, 10**9, count),
         street=rng.integers(0, 10**9, count),
+        erased=account & (rng.random(count) < world.mess.erased_customer),
     )

@@ -31,6 +31,7 @@ class Stream(IntEnum):
     CLICK_FEED = 9
     PING_FEED = 10
     STEPS = 11
+    LATE_MENUS = 12
 
 
 def generator(seed: int, stream: Stream, chunk: int = 0) -> np.random.Generator:

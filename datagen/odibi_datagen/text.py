@@ -30,7 +30,6 @@ __all__ = [
 
 BLOCK_ROWS = 8192  # rows formatted at a time: the matrix of a block stays in the L2 cache
 
-_DECADES = np.array([10**k for k in range(1, 20)], np.uint64)
 _QUADS = np.array([int.from_bytes(b"%04d" % i, "little") for i in range(10_000)], np.uint32)
 _PAIRS = np.array([int.from_bytes(b"%02d" % i, "little") for i in range(100)], np.uint16)
 _HEX = np.array([int.from_bytes(b"%02x" % i, "little") for i in range(256)], np.uint16)
@@ -51,10 +50,9 @@ def digits(values: I64, width: int, *, padded: bool = True) -> U8:
 
 
 def _strip_zeros(field: U8, values: I64) -> U8:
-    length = 1 + np.searchsorted(_DECADES, values.astype(np.uint64), side="right")
     width = field.shape[1]
-    keep = np.arange(width) >= (width - length)[:, None]
-    return np.where(keep, field, np.uint8(0))
+    least = np.array([*(10**k for k in range(width - 1, 0, -1)), 0])  # with a digit in that column
+    return field * (values[:, None] >= least).view(np.uint8)
 
 
 def decimal(values: I64, places: int, *, whole: int = 3) -> U8:
@@ -77,18 +75,21 @@ def hexadecimal(values: U64) -> U8:
 
 def iso_ms(times: I64) -> U8:
     """Milliseconds since 1970 as `2025-11-03T12:34:56.789Z`."""
-    days, clock = np.divmod(times, _DAY_MS)
-    distinct, inverse = np.unique(days, return_inverse=True)
-    names = [f"{np.datetime64(int(day), 'D')}T".encode() for day in distinct] or [b"0000-00-00T"]
-    seconds, millis = np.divmod(clock, 1000)
-    minutes, seconds = np.divmod(seconds, 60)
+    days = times // _DAY_MS
+    first = int(days.min()) if len(days) else 0
+    clock = (times - days * _DAY_MS).astype(np.uint32)
+    seconds = clock // np.uint32(1000)
+    minutes = seconds // np.uint32(60)
+    hours = minutes // np.uint32(60)
+    count = int(days.max(initial=first)) - first + 1
+    names = [f"{np.datetime64(first + day, 'D')}T".encode() for day in range(count)]
     out = np.empty((len(times), 24), np.uint8)
-    out[:, :11] = pool(inverse.astype(np.int64), names)
-    for column, part in ((11, minutes // 60), (14, minutes % 60), (17, seconds)):
+    out[:, :11] = pool(days - first, names)
+    for column, part in ((11, hours), (14, minutes - hours * 60), (17, seconds - minutes * 60)):
         out[:, column : column + 2] = _PAIRS[part].view(np.uint8).reshape(-1, 2)
     out[:, 13] = out[:, 16] = 58
     out[:, 19], out[:, 23] = 46, 90
-    out[:, 20:23] = digits(millis, 3)
+    out[:, 20:23] = _QUADS[clock - seconds * 1000].view(np.uint8).reshape(-1, 4)[:, 1:]
     return out
 
 
@@ -135,9 +136,7 @@ def join(rows: int, parts: Sequence[bytes | U8]) -> U8:
 
 def compact(matrix: U8) -> bytes:
     """The rows one after another without their padding."""
-    flat = matrix.reshape(-1)
-    packed: bytes = flat[flat != 0].tobytes()
-    return packed
+    return matrix.tobytes().translate(None, b"\0")
 
 
 def render_blocks(rows: int, render: Callable[[slice], U8], sink: Callable[[bytes], object]) -> int:

@@ -18,6 +18,7 @@ from .drivers import Pings
 from .feeds import SOUND, Feed
 from .menus import FIRST_ID
 from .orders import NEVER, STATUSES, Orders, Payments, order_texts
+from .people import People
 from .rng import I64, U64, Bool
 from .visits import Visits
 from .world import World
@@ -28,6 +29,8 @@ SESSION_GAP_MS = 30 * 60_000
 """A longer silence than this ends a person's session."""
 
 _PURCHASE = EVENT_TYPES.index("purchase")
+_STEPS = {"view_menu": 2, "view_item": 2, "add_to_cart": 3, "begin_checkout": 4, "purchase": 5}
+_STEP_OF_TYPE = np.array([_STEPS.get(name, 1) for name in EVENT_TYPES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def _component_text(label: U64) -> pa.Array:
 
 
 def _sessions(visits: Visits, events: Events, usable: I64, component: I64, label: U64) -> pa.Table:
-    """Sessions of each component: started_at, ended_at, events, converted, city."""
+    """Sessions of each component: started_at, ended_at, events, converted, furthest_step, city."""
     who = component[events.visit[usable]]
     order = np.lexsort((events.ts[usable], who))
     rows, who = usable[order], who[order]
@@ -123,18 +126,16 @@ def _sessions(visits: Visits, events: Events, usable: I64, component: I64, label
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(rows))[: len(first)] - 1
     visit = events.visit[rows[first]]
-    bought = (
-        np.add.reduceat((events.type[rows] == _PURCHASE).astype(np.int64), first)
-        if len(first)
-        else first
-    )
+    step = _STEP_OF_TYPE[events.type[rows]]
+    furthest = np.maximum.reduceat(step, first) if len(first) else first
     return pa.table(
         {
             "component": _component_text(label[visit]),
             "started_at": pa.array(ts[first], pa.timestamp("ms")),
             "ended_at": pa.array(ts[last], pa.timestamp("ms")),
             "events": last - first + 1,
-            "converted": bought > 0,
+            "converted": furthest == _STEP_OF_TYPE[_PURCHASE],
+            "furthest_step": furthest,
             "city": pa.array([c.name for c in CITIES]).take(
                 pa.array(visits.people.city[visits.person[visit]])
             ),
@@ -157,9 +158,12 @@ def ping_truth(pings: Pings, feed: Feed) -> pa.Table:
 
 
 def order_truth(
-    world: World, orders: Orders, payments: Payments, pings: Pings, feed: Feed
+    world: World, people: People, orders: Orders, payments: Payments, pings: Pings, feed: Feed
 ) -> pa.Table:
-    """One row an order: money, times, and the zone of its last located ping (null: none, or outside)."""
+    """One row an order: money, times, and the zone of its last located ping (null: none, or outside).
+
+    `erased` says that the customer isn't in the database any more.
+    """
     located = np.flatnonzero(arrived(feed, len(pings.ts)) & pings.located & ~pings.beyond_pole)
     zone = np.zeros(len(orders), np.int64)
     zone[pings.order[located]] = pings.zone[located]  # in time order: the last one stays
@@ -175,6 +179,8 @@ def order_truth(
             "order_id": text.arrow_text(order_texts(orders.number)),
             "city": pa.array([c.name for c in CITIES]).take(pa.array(city)),
             "restaurant_id": FIRST_ID + orders.restaurant,
+            "user_id": text.arrow_text(user_texts(people.number[orders.person])),
+            "erased": people.erased[orders.person],
             "status": pa.array(STATUSES).take(pa.array(orders.status)),
             "total_cents": orders.total_cents,
             "captured_cents": paid[0],

@@ -11,6 +11,7 @@ import numpy as np
 from .city import CITIES, Zone, make_zones
 from .menus import Menu, Restaurants, make_menu, make_restaurants
 from .mess import Mess
+from .names import NamePool, name_pool
 
 __all__ = ["DAY_MS", "LAST_DAY", "World", "make_world"]
 
@@ -31,6 +32,7 @@ class World:
     zones: tuple[Zone, ...]
     restaurants: Restaurants
     menu: Menu
+    names: tuple[NamePool, ...]
     gzip: bool
 
     @property
@@ -68,5 +70,6 @@ def make_world(
         zones=zones,
         restaurants=places,
         menu=make_menu(seed, places, days, mess),
+        names=tuple(name_pool(city.locale, seed) for city in CITIES),
         gzip=gzip,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TextIO, cast
+from typing import IO, NamedTuple, TextIO, cast
 
 from .read_options import CsvOptions
 
-__all__ = ["fractions", "newlines_before", "open_text"]
+__all__ = ["Told", "losing_records", "newlines_before", "open_text"]
 
 _CHUNK = 4 << 20
 
@@ -48,15 +48,23 @@ def newlines_before(file: Path, offsets: Sequence[int]) -> Iterator[int]:
             yield counted
 
 
-def fractions(
+class Told(NamedTuple):
+    """How a column's texts are judged: whether a cast loses something, the type's name, whether it is a number."""
+
+    loses: Callable[[str], bool]
+    type: str
+    number: bool
+
+
+def losing_records(
     file: Path,
     options: CsvOptions,
     header: Sequence[str],
-    integers: Collection[str],
+    told: Mapping[str, Told],
     known: Collection[int],
 ) -> Iterator[tuple[str, int, str, str]]:
-    """Records with a fraction in an integer column, as (file, line, reason, raw), without the known lines."""
-    wanted = [(number, name) for number, name in enumerate(header) if name in integers]
+    """Records with a value that its cast would change, as (file, line, reason, raw), without the known lines."""
+    wanted = [(number, name, told[name]) for number, name in enumerate(header) if name in told]
     with open_text(file, options.encoding) as stream:
         for _ in range(options.skip):
             next(stream, None)
@@ -68,19 +76,20 @@ def fractions(
         line = options.skip + 1
         for record in reader:
             reasons = [
-                f"column {name}: {record[n]} is not an integer"
-                for n, name in wanted
-                if n < len(record) and _fraction(record[n])
+                f"column {name}: {record[n]} is not {rule.type}"
+                for n, name, rule in wanted
+                if n < len(record) and rule.loses(_plain(record[n], options, rule))
             ]
             if reasons and line not in known and len(record) == len(header):
                 yield str(file), line, "; ".join(reasons), (options.delimiter or ",").join(record)
             line = options.skip + reader.line_num + 1
 
 
-def _fraction(text: str) -> bool:
-    if "." not in text and "e" not in text.lower():
-        return False
-    try:
-        return not float(text).is_integer()
-    except ValueError:
-        return False
+def _plain(text: str, options: CsvOptions, rule: Told) -> str:
+    if not rule.number:
+        return text
+    if options.thousands:
+        text = text.replace(options.thousands, "")
+    if options.decimal not in (None, "."):
+        text = text.replace(".", "x").replace(options.decimal or "", ".")
+    return text

@@ -1,4 +1,4 @@
-"""Reading CSV: the parser sets lines aside that it can't take apart, SQL those whose integers aren't whole."""
+"""Reading CSV: the parser sets lines aside that it can't take apart, SQL those of whose values a cast would lose some."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ import duckdb
 from odibi.engine import Source
 from odibi.errors import EngineError
 
-from .csv_lines import fractions, newlines_before, open_text
-from .leaf_checks import cast, is_integer, parsed_types, wrong
+from .csv_lines import Told, losing_records, newlines_before, open_text
+from .leaf_checks import article, cast, parsed_types, wrong
+from .losses import is_floating, is_number, loss_of
 from .read_options import CsvOptions, csv_options
 from .sql_text import columns_map, file_list, ident, literal
 from .text_read import BARRIER, TextPlan, all_found, no_rows
@@ -214,6 +215,7 @@ class _Files:
         self.options = options
         self.types = types
         self.groups = groups
+        self.closer = False
         number = next(_numbers)
         self.rejects = f"odibi_rejects_{number}"
         self.scans = f"odibi_scans_{number}"
@@ -221,25 +223,62 @@ class _Files:
 
     @property
     def query(self) -> str:
-        """The readable rows. Integers are read as text, because the parser would round 5.7 to 6."""
-        raw = {
-            name: "VARCHAR" if is_integer(type_) else str(type_)
+        """The readable rows. What a cast may lose something of is read as text."""
+        scan = self._scan_all(self._types_read(), self.options)
+        return f"SELECT {self._casts()} FROM {scan} WHERE {self._good()} {BARRIER}"
+
+    def look_closer(self) -> bool:
+        """Read floating numbers as text, too: only then infinity and 1e400 are two things.
+
+        The parser is quicker with them, and infinite ones are rare: the query without this leaves
+        them all out. Returns whether the query is another one now.
+        """
+        if self.closer or not any(map(is_floating, self.types.values())):
+            return False
+        self.closer = True
+        return True
+
+    def _as_text(self, type_: Any) -> bool:
+        """Whether SQL casts such values; those whose form was declared are the parser's."""
+        if type_.id.startswith("timestamp") and self.options.timestamp_format:
+            return False
+        if type_.id == "date" and self.options.date_format:
+            return False
+        return loss_of(type_) is not None and (self.closer or not is_floating(type_))
+
+    def _types_read(self) -> dict[str, str]:
+        return {
+            name: "VARCHAR" if self._as_text(type_) else str(type_)
             for name, type_ in self.types.items()
         }
-        return f"SELECT {self._casts()} FROM {self._scan_all(raw, self.options)} WHERE {self._good()} {BARRIER}"
+
+    def _text(self, name: str, type_: Any) -> str:
+        """A value as DuckDB casts it: without marks of thousands, with a point before the places."""
+        column = ident(name)
+        if not is_number(type_):
+            return column
+        if self.options.thousands:
+            column = f"replace({column}, {literal(self.options.thousands)}, '')"
+        if self.options.decimal not in (None, "."):
+            column = f"translate({column}, {literal(self.options.decimal + '.')}, '.x')"
+        return column
 
     def _casts(self) -> str:
         return ", ".join(
-            f"{cast(ident(name), type_) if is_integer(type_) else ident(name)} AS {ident(name)}"
+            f"{cast(self._text(name, type_), type_) if self._as_text(type_) else ident(name)} AS {ident(name)}"
             for name, type_ in self.types.items()
         )
 
     def _good(self) -> str:
         """All columns are named here, so that the parser converts even those that no step uses."""
-        return " AND ".join(
-            f"NOT {wrong(ident(name), type_)}" if is_integer(type_) else _used(name)
-            for name, type_ in self.types.items()
-        )
+        return " AND ".join(self._good_value(name, type_) for name, type_ in self.types.items())
+
+    def _good_value(self, name: str, type_: Any) -> str:
+        if self._as_text(type_):
+            return f"NOT {wrong(self._text(name, type_), type_)}"
+        if is_floating(type_):
+            return f"isinf({ident(name)}) IS NOT TRUE"
+        return _used(name)
 
     def _scan_all(self, raw: Mapping[str, str], options: CsvOptions) -> str:
         parts = [self._scan(header, files, raw, options) for header, files in self.groups.items()]
@@ -267,8 +306,8 @@ class _Files:
         return int(self.cursor.execute(query).fetchall()[0][0])
 
     def collect(self, table: str, missing: int) -> int:
-        """The parser's complaints; then the integers that aren't, in a pass where the parser casts them;
-        then the fractions among them, which the parser rounds and Python doesn't.
+        """The parser's complaints; then the texts that no cast takes, in a pass where the parser casts
+        them; then those of which the cast would lose something, which Python finds.
         """
         self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE {self.found} {_FOUND}")
         refused = self._add_complaints("true")
@@ -276,21 +315,23 @@ class _Files:
         self._number_lines()
         self.cursor.execute(f"INSERT INTO {table} SELECT file, line, reason, raw FROM {self.found}")
         self.cursor.execute(f"DROP TABLE {self.found}")
-        fractions = self._add_fractions(table) if cast < missing else 0
-        return refused + all_found(cast + fractions, missing, self.files)
+        losing = self._add_losing(table) if cast < missing else 0
+        return refused + all_found(cast + losing, missing, self.files)
 
     def _add_complaints(self, condition: str) -> int:
         """One row a line: all its complaints that meet the condition, if the line isn't known yet."""
+        types = {name: article(str(type_)) for name, type_ in self.types.items()}
+        reason = _REASON.replace("$types", f"MAP {columns_map(types)}")
         return self._insert(f"""INSERT INTO {self.found}
             SELECT file, place, any_value(line), string_agg(DISTINCT reason, '; ' ORDER BY reason), any_value(raw)
-            FROM (SELECT s.file_path AS file, r.line_byte_position AS place, r.line, r.csv_line AS raw, {_REASON} AS reason
+            FROM (SELECT s.file_path AS file, r.line_byte_position AS place, r.line, r.csv_line AS raw, {reason} AS reason
                 FROM {self.rejects} r JOIN {self.scans} s USING (scan_id, file_id) WHERE {condition}) r
             WHERE NOT EXISTS (FROM {self.found} f WHERE f.file = r.file AND f.place = r.place) GROUP BY file, place""")
 
     def _add_uncastable(self) -> int:
-        """Read all lines once more with integers as such and everything else as text."""
+        """Read all lines once more with what was text as its type and everything else as text."""
         raw = {
-            name: str(type_) if is_integer(type_) else "VARCHAR"
+            name: str(type_) if self._as_text(type_) else "VARCHAR"
             for name, type_ in self.types.items()
         }
         self.clear()
@@ -327,18 +368,25 @@ class _Files:
         )
         self.cursor.unregister("odibi_moved")
 
-    def _add_fractions(self, table: str) -> int:
-        integers = {name for name, type_ in self.types.items() if is_integer(type_)}
+    def _add_losing(self, table: str) -> int:
+        told = {
+            name: self._told(type_) for name, type_ in self.types.items() if self._as_text(type_)
+        }
         found = 0
         for header, files in self.groups.items():
             for file in files:
                 known = self.cursor.execute(
                     f"SELECT line FROM {table} WHERE file = {literal(str(file))}"
                 ).fetchall()
-                rows = fractions(file, self.options, header, integers, {line for (line,) in known})
+                rows = losing_records(file, self.options, header, told, {line for (line,) in known})
                 for chunk in iter(lambda rows=rows: list(itertools.islice(rows, 10_000)), []):  # type: ignore[misc]
                     found += self._insert_rows(table, chunk)
         return found
+
+    def _told(self, type_: Any) -> Told:
+        loss = loss_of(type_)
+        assert loss is not None
+        return Told(loss.told, article(str(type_)), is_number(type_))
 
     def _insert_rows(self, table: str, rows: Sequence[tuple[str, int, str, str]]) -> int:
         import pyarrow as pa  # 0.2 s, and only for files with bad lines
@@ -362,12 +410,11 @@ def _used(name: str) -> str:
     return f"{ident(name)} IS NOT DISTINCT FROM {ident(name)}"
 
 
-_PATTERN = literal("""Could not convert string "((?s:.*))" to '(.*)'""")
+_PATTERN = literal("""Could not convert string "((?s:.*))" to '.*'""")
 _VALUE = f"regexp_extract(r.error_message, {_PATTERN}, 1)"
-_TYPE = f"regexp_extract(r.error_message, {_PATTERN}, 2)"
 _REASON = f"""CASE r.error_type
-    WHEN 'CAST' THEN 'column ' || r.column_name || ': ' || left({_VALUE}, 80)
-        || CASE WHEN {_TYPE}[1] IN ('A', 'E', 'I', 'O') THEN ' is not an ' ELSE ' is not a ' END || {_TYPE}
+    WHEN 'CAST' THEN 'column ' || r.column_name || ': ' || left({_VALUE}, 80) || ' is not '
+        || ($types)[r.column_name]
     WHEN 'MISSING COLUMNS' THEN 'too few columns'
     WHEN 'TOO MANY COLUMNS' THEN 'too many columns'
     WHEN 'INVALID ENCODING' THEN 'not in the file''s encoding'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,18 @@ from typing import Any
 from odibi.engine import Source, Target, Written
 from odibi.errors import EngineError
 
+from .delta_store import DeltaPlace, place_of
 from .sql_text import file_list, ident
 
 __all__ = ["column_names", "exists", "holds_write", "open_table", "parquet_query", "rows", "write"]
+
+_PASSING = (
+    "error sending request",
+    "timed out",
+    "Server returned non-2xx status code: 5",
+    "status: 5",
+)
+"""Words of the store's client for what another try may not meet."""
 
 
 def _package() -> Any:
@@ -25,37 +36,61 @@ def _package() -> Any:
     return deltalake
 
 
-def exists(path: Path) -> bool:
-    """Whether there is a Delta table at the path."""
-    return (path / "_delta_log").is_dir()
+def exists(owner: Source | Target) -> bool:
+    """Whether there is a Delta table at the place of the source or target."""
+    place = place_of(owner)
+    if place.folder is not None:
+        return (place.folder / "_delta_log").is_dir()
+    with _asked(place):
+        return bool(_package().DeltaTable.is_deltatable(place.uri, _given(place)))
+
+
+def _given(place: DeltaPlace) -> dict[str, str] | None:
+    return None if place.options is None else dict(place.options)
+
+
+def _table(place: DeltaPlace, version: int | None = None) -> Any:
+    return _package().DeltaTable(place.uri, version=version, storage_options=_given(place))
+
+
+@contextmanager
+def _asked(place: DeltaPlace, hint: str | None = None) -> Iterator[None]:
+    """Say in users' terms what Delta or the store refuses."""
+    errors = _package().exceptions
+    try:
+        yield
+    except (errors.DeltaError, ValueError, OSError) as error:
+        reason = str(error)
+        passing = isinstance(error, OSError) and any(word in reason for word in _PASSING)
+        hint = _advice(error) or hint
+        raise EngineError(
+            f"Delta table {place.name}: {reason}", hint=hint, transient=passing
+        ) from None
 
 
 def open_table(source: Source) -> Any:
     """The table as an Arrow dataset, at the version or time that the source asks for."""
-    deltalake = _package()
-    if not exists(source.path):
-        raise EngineError(f"no Delta table at {source.path.name}", hint=f"looked in {source.path}")
-    try:
-        table = deltalake.DeltaTable(str(source.path), version=source.version)
+    place = place_of(source)
+    if not exists(source):
+        raise EngineError(f"no Delta table at {place.name}", hint=f"looked in {place.uri}")
+    with _asked(place):
+        latest = _table(place)
+    if source.version is None and source.as_of is None:
+        return latest
+    with _asked(place, f"it has the versions 0 to {latest.version()}"):
+        table = _table(place, source.version)
         if source.as_of is not None:
             table.load_as_version(datetime.fromisoformat(source.as_of))
-    except (deltalake.exceptions.DeltaError, ValueError) as error:
-        raise EngineError(
-            f"Delta table {source.path.name}: {error}", hint=_versions(deltalake, source)
-        ) from None
     return table
-
-
-def _versions(deltalake: Any, source: Source) -> str:
-    latest = deltalake.DeltaTable(str(source.path)).version()
-    return f"it has the versions 0 to {latest}"
 
 
 def holds_write(target: Target) -> bool:
     """Whether the write is one of the table's transactions."""
-    if not exists(target.path):
+    if not exists(target):
         return False
-    return _package().DeltaTable(str(target.path)).transaction_version(target.write_id) is not None
+    place = place_of(target)
+    with _asked(place):
+        return _table(place).transaction_version(target.write_id) is not None
 
 
 def write(batch: Any, target: Target, rows: int) -> Written:
@@ -64,19 +99,30 @@ def write(batch: Any, target: Target, rows: int) -> Written:
     properties = deltalake.CommitProperties(
         app_transactions=[deltalake.Transaction(app_id=target.write_id, version=1)]
     )
-    before = set(target.path.rglob("*.parquet")) if target.path.is_dir() else set()
-    try:
-        if target.mode in ("overwrite", "append") or not exists(target.path):
-            _write_rows(deltalake, batch, target, properties)
+    place, there = place_of(target), exists(target)
+    with _asked(place):
+        before = _sizes(place) if there else {}
+        if target.mode in ("overwrite", "append") or not there:
+            _write_rows(deltalake, batch, target, place, properties)
         else:
-            _merge_rows(deltalake, batch, target, properties)
-    except (deltalake.exceptions.DeltaError, ValueError) as error:
-        raise EngineError(f"Delta table {target.path.name}: {error}", hint=_advice(error)) from None
-    table = deltalake.DeltaTable(str(target.path))
-    files = tuple(sorted(set(target.path.rglob("*.parquet")) - before))
-    return Written(
-        rows=rows, bytes=sum(f.stat().st_size for f in files), files=files, version=table.version()
-    )
+            _merge_rows(batch, target, place, properties)
+        new = {name: size for name, size in _sizes(place).items() if name not in before}
+        version = _table(place).version()
+    files = tuple(place.folder / name for name in sorted(new)) if place.folder else ()
+    return Written(rows=rows, bytes=sum(new.values()), files=files, version=version)
+
+
+def _sizes(place: DeltaPlace) -> dict[str, int]:
+    """The bytes of the table's files, by their names."""
+    if place.folder is not None:
+        return {
+            file.relative_to(place.folder).as_posix(): file.stat().st_size
+            for file in place.folder.rglob("*.parquet")
+        }
+    import pyarrow  # deltalake gives Arrow data of another package
+
+    actions = pyarrow.table(_table(place).get_add_actions(flatten=True)).to_pydict()
+    return dict(zip(actions["path"], actions["size_bytes"], strict=True))
 
 
 def _advice(error: Exception) -> str | None:
@@ -87,7 +133,9 @@ def _advice(error: Exception) -> str | None:
     )
 
 
-def _write_rows(deltalake: Any, batch: Any, target: Target, properties: Any) -> None:
+def _write_rows(
+    deltalake: Any, batch: Any, target: Target, place: DeltaPlace, properties: Any
+) -> None:
     overwrite = target.mode == "overwrite"
     schema_mode = (
         "overwrite"
@@ -97,17 +145,17 @@ def _write_rows(deltalake: Any, batch: Any, target: Target, properties: Any) -> 
         else None
     )
     deltalake.write_deltalake(
-        str(target.path), batch, mode="overwrite" if overwrite else "append", schema_mode=schema_mode,
+        place.uri, batch, storage_options=_given(place), mode="overwrite" if overwrite else "append", schema_mode=schema_mode,
         partition_by=list(target.partition_by) or None, commit_properties=properties,
     )  # fmt: skip
 
 
-def _merge_rows(deltalake: Any, batch: Any, target: Target, properties: Any) -> None:
+def _merge_rows(batch: Any, target: Target, place: DeltaPlace, properties: Any) -> None:
     match = " AND ".join(
         f"(t.{ident(key)} = s.{ident(key)} OR (t.{ident(key)} IS NULL AND s.{ident(key)} IS NULL))"
         for key in target.keys
     )
-    merge = deltalake.DeltaTable(str(target.path)).merge(
+    merge = _table(place).merge(
         batch, predicate=match, source_alias="s", target_alias="t", merge_schema=target.merge_schema,
         commit_properties=properties,
     )  # fmt: skip
@@ -124,9 +172,11 @@ def column_names(table: Any) -> list[str]:
 def parquet_query(table: Any) -> str | None:
     """A SELECT over the table's files, for tables that are just that; None for all others.
 
-    Reader version 1 without partitions has no deletion vectors, renamed columns or values that
+    Files of a store aren't DuckDB's to read. Reader version 1 without partitions has no deletion vectors, renamed columns or values that
     are kept outside the files.
     """
+    if "://" in str(table.table_uri).removeprefix("file://"):
+        return None
     if table.protocol().min_reader_version > 1 or table.metadata().partition_columns:
         return None
     files = [Path(uri.removeprefix("file://")) for uri in table.file_uris()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -131,17 +132,29 @@ class DuckCursor:
             raise translated(error) from None
         return self.table(relation, int(rows[0][0]))
 
+    def arrow(self, body: str, size: int) -> Any:
+        """The rows of a SELECT as an Arrow reader, computed as they are taken, in batches of `size`."""
+        if self.cancelled:
+            raise Cancelled
+        try:
+            return self.raw.sql(body).to_arrow_reader(size)
+        except duckdb.Error as error:
+            raise translated(error, sql=body) from None
+
     def keep(self, arrow: Any) -> DuckFrame:
         """An Arrow table or reader as a table of the database."""
-        self.raw.register("odibi_arrow", arrow)
         try:
+            self.raw.register("odibi_arrow", arrow)
             return self.create("FROM odibi_arrow")
+        except duckdb.InterruptException:
+            raise Cancelled from None
         finally:
-            self.raw.unregister("odibi_arrow")
+            with suppress(duckdb.InterruptException):  # a cancel may come even now
+                self.raw.unregister("odibi_arrow")
 
 
 def _sent_as(type_: str) -> str:
-    return "VARCHAR" if type_ in ("DATE", "TIMESTAMP") else type_
+    return "VARCHAR" if type_ in ("DATE", "TIMESTAMP", MOMENT) else type_
 
 
 def _in_utc(value: Any) -> Any:

@@ -26,7 +26,7 @@ from odibi.engine import (
 )
 from odibi.errors import Cancelled, EngineError
 
-from . import user_functions, write_plan
+from . import simulation_landing, user_functions, write_plan
 from .api_landing import ApiLanding
 from .duck_cursor import DuckCursor
 from .duck_describe import describe
@@ -34,7 +34,9 @@ from .duck_errors import translated
 from .duck_writer import Writer
 from .frames import DuckFrame, duck, expanded
 from .parquet_read import parquet_scan
+from .postgres_read import PostgresRead
 from .remote_copy import RemoteCopy
+from .remote_write import RemoteWriter, is_remote
 from .sql_text import file_list, ident, literal, mentions, trimmed, wrapped
 from .sqlite_read import SqliteRead
 from .text_sources import TextSources
@@ -55,8 +57,11 @@ class DuckSession:
         self._scratch = engine.work_dir / "read" / re.sub(r"\W", "_", name)
         self._copies = self._scratch.with_name(f"{self._scratch.name}.remote")
         self._landing = ApiLanding(lambda: self.cursor.cancelled)
+        self._database: PostgresRead | None = None
+        self._source_state: Mapping[str, Any] = {}
         self.texts = TextSources(self.cursor, self._scratch)
-        self.writer = Writer(self.cursor, self.texts, self._read_parquet, self._hold)
+        self.writer = Writer(self.cursor, self.texts, self._read_table, self._hold, self._scratch)
+        self.remote = RemoteWriter(self.writer, engine.work_dir, lambda: self.cursor.cancelled)
 
     # Reading
 
@@ -66,13 +71,14 @@ class DuckSession:
             "json": self.texts.read,
             "parquet": self._read_parquet,
             "delta": self._read_delta,
-            "sql": self._read_sqlite,
+            "sql": self._read_sqlite if source.connection is None else self._read_postgres,
             "api": self._read_api,
+            "simulation": self._read_simulation,
         }
         if source.format not in readers:
             known = ", ".join(sorted(readers))
             raise EngineError(f"format {source.format!r} can't be read", hint=f"formats: {known}")
-        if source.connection is not None and source.format != "api":
+        if source.connection is not None and source.format not in ("api", "delta", "sql"):
             folder = self._copies / str(len(list(self._copies.glob("*"))))
             source = RemoteCopy(lambda: self.cursor.cancelled).fetch(source, folder)
         frame: Frame = readers[source.format](source)
@@ -93,6 +99,9 @@ class DuckSession:
             f"{ident(name)}::{type_} AS {ident(name)}" for name, type_ in columns.items()
         )
         return self.sql(f"SELECT * REPLACE ({casts}) FROM df", {"df": frame})
+
+    def _read_table(self, source: Source) -> DuckFrame:
+        return self._read_delta(source) if source.format == "delta" else self._read_parquet(source)
 
     def _read_parquet(self, source: Source) -> DuckFrame:
         scan, files = parquet_scan(source)
@@ -127,10 +136,29 @@ class DuckSession:
         frame.query = read.query
         return frame
 
+    def _read_postgres(self, source: Source) -> DuckFrame:
+        read = PostgresRead(source)
+        self._database = read
+        with read.rows() as rows:
+            frame = self.cursor.keep(rows)
+        frame.query = source.query or f"FROM {source.table}"
+        typed = self._as_declared(frame, read.casts) if read.casts else frame
+        return self._hold(duck(typed))
+
     def _read_api(self, source: Source) -> DuckFrame:
         """The service's records, landed as JSON lines in this session's folder and read from there."""
         landed = self._landing.land(source, self._scratch / f"api{len(self.texts.texts)}")
         return self.texts.read(landed)
+
+    def _read_simulation(self, source: Source) -> DuckFrame:
+        """The rows that the source describes, landed as Parquet in this session's folder."""
+        landed, self._source_state = simulation_landing.land(
+            source, self._scratch, lambda: self.cursor.cancelled
+        )
+        return self._read_parquet(landed)
+
+    def source_state(self) -> Mapping[str, Any]:
+        return self._source_state
 
     def read_reports(self) -> Sequence[ReadReport]:
         return self.texts.reports()
@@ -230,19 +258,25 @@ class DuckSession:
 
     def stage(self, frame: Frame, target: Target) -> Staged:
         with _writing(target):
-            return self.writer.stage(duck(frame), target)
+            writer = self.remote if is_remote(target) else self.writer
+            return writer.stage(duck(frame), target)
 
     def commit(self, staged: Staged) -> Written:
         with _writing(staged.target):
-            return self.writer.commit(staged)
+            writer = self.remote if is_remote(staged.target) else self.writer
+            return writer.commit(staged)
 
     def discard(self, staged: Staged) -> None:
-        self.writer.discard(staged)
+        writer = self.remote if is_remote(staged.target) else self.writer
+        writer.discard(staged)
 
     def profile(
         self, frame: Frame, written: Written | None, *, sample_rows: int, full: bool
     ) -> TableProfile:
         return describe(self.cursor, duck(frame), written, sample_rows=sample_rows, full=full)
+
+    def notes(self) -> Sequence[str]:
+        return ()
 
     def statements(self) -> Sequence[str]:
         return tuple(self.cursor.statements)
@@ -256,6 +290,9 @@ class DuckSession:
     def cancel(self) -> None:
         self.cursor.cancelled = True
         self._landing.stop()
+        if self._database is not None:
+            self._database.stop()
+        self.writer.stop()
         self.cursor.raw.interrupt()
 
     def close(self) -> None:

@@ -15,13 +15,18 @@ from .duck_cursor import DuckCursor
 from .frames import DuckFrame, duck, expanded
 from .parquet_read import parquet_scan
 from .sql_text import columns_map, file_list, ident, literal
+from .table_plan import check_options
+from .table_write import TableWrite, opened
 from .text_sources import TextSources
 
 __all__ = ["Writer"]
 
 
 class Writer:
-    """The writes of one session. `read` opens a Parquet source, `hold` computes a frame."""
+    """The writes of one session. `read` opens a Parquet or Delta source, `hold` computes a frame.
+
+    `scratch` is a folder of the session's own.
+    """
 
     def __init__(
         self,
@@ -29,11 +34,14 @@ class Writer:
         texts: TextSources,
         read: Callable[[Source], DuckFrame],
         hold: Callable[[DuckFrame], DuckFrame],
+        scratch: Path,
     ) -> None:
         self.cursor = cursor
         self.texts = texts
         self.read = read
         self.hold = hold
+        self.scratch = scratch
+        self._tables: dict[str, TableWrite] = {}
         self._locked: list[tuple[Path, RLock]] = []
 
     def stage(self, batch: DuckFrame, target: Target) -> Staged:
@@ -43,26 +51,66 @@ class Writer:
         if target.format in ("csv", "json"):
             # DuckDB 2.0 may hang for ever when a COPY to text fails late: compute first, then copy
             batch = self.hold(batch)
-        if target.mode == "overwrite" and target.format != "delta":
+        if target.mode == "overwrite" and target.format not in ("delta", "sql"):
             return self._stage_overwrite(batch, target)
         held = self.hold(batch)
         unique = self._unique_batch(held, target)
         if target.format != "delta":
-            self._lock(target.path)
+            self.lock(target.path)
+        if target.format == "sql":
+            return self._stage_table(unique, target)
         rows = self._new_rows(unique, target) if target.mode == "append_once" else held.rows
         if target.format == "delta":
             return Staged(target, None, rows or 0, unique)
         return replace(self._stage_change(unique, target), rows=rows or 0)
 
+    def _stage_table(self, batch: DuckFrame, target: Target) -> Staged:
+        """Bring the held batch to the database, where it waits."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        place = self.scratch / f"table{len(self._tables)}.db"
+        write = TableWrite(target, opened(target, place))
+        self._tables[target.write_id] = write  # from here on a cancel reaches it
+        try:
+            write.load(self.cursor, batch)
+        except BaseException:
+            self._tables.pop(target.write_id).close()
+            raise
+        rows = write.count_new() if target.mode == "append_once" else batch.rows
+        return Staged(target, None, rows or 0, batch)
+
+    def _commit_table(self, staged: Staged) -> Written:
+        told: list[str] = []
+        try:
+            rows = self._tables[staged.target.write_id].publish(staged.rows, told.append)
+        finally:
+            self._tables.pop(staged.target.write_id).close()
+        batch = expanded(duck(staged.frame)) if staged.frame is not None else ""
+        statements = ";\n".join(told)
+        self.cursor.statements.append(
+            f"-- batch:\n{batch};\n-- {staged.target.path}:\n{statements}"
+        )
+        return Written(rows=rows, bytes=0, files=())
+
+    def stop(self) -> None:
+        """Break off what databases do for us; from another thread."""
+        for write in list(self._tables.values()):
+            write.database.stop()
+
     def _new_rows(self, batch: DuckFrame, target: Target) -> int | None:
         """How many of the rows have a key that the table doesn't have yet."""
-        if target.format == "delta" and (target.path / "_delta_log").is_dir():
-            old = self.read(Source(format="delta", path=target.path)).relation
+        if target.format == "delta" and self._has_delta(target):
+            path = target.path if target.connection is None else Path(target.table or "")
+            old = self.read(Source("delta", path, connection=target.connection)).relation
         elif target.format != "delta" and target.path.exists():
             old, _ = self._in_place(target, batch)
         else:
             return batch.rows
         return int(self.cursor.run(write_plan.count_new(target, old, batch.relation))[0][0])
+
+    def _has_delta(self, target: Target) -> bool:
+        from . import delta  # needs an optional package
+
+        return delta.exists(target)
 
     def _storable(self, batch: DuckFrame) -> DuckFrame:
         """The batch with types that files can hold."""
@@ -84,7 +132,7 @@ class Writer:
                 raise write_plan.equal_keys(target, found[0])
         return batch
 
-    def _lock(self, path: Path) -> None:
+    def lock(self, path: Path) -> None:
         """Nobody else changes the table between reading it here and publishing the change."""
         lock = self.cursor.engine.lock_of(path)
         while not lock.acquire(timeout=0.2):
@@ -92,7 +140,8 @@ class Writer:
                 raise Cancelled
         self._locked.append((path, lock))
 
-    def _unlock(self, path: Path) -> None:
+    def unlock_one(self, path: Path) -> None:
+        """Let go of one table, once for each time that it was locked."""
         for number, (locked, lock) in enumerate(self._locked):
             if locked == path:
                 del self._locked[number]
@@ -101,6 +150,8 @@ class Writer:
 
     def unlock(self) -> None:
         """Let go of all tables; what was staged and not published stays so."""
+        while self._tables:
+            self._tables.popitem()[1].close()
         while self._locked:
             self._locked.pop()[1].release()
 
@@ -118,18 +169,23 @@ class Writer:
         with publish.removed_on_error(target):
             staging = self.cursor.engine.make_staging(target)
             ids = publish.with_write_id(self._ids_in_place(target), target.write_id)
-            told = self._change(batch, target, staging, ids)
-            self._finish(staging, target, ids, batch.schema)
+            told, schema = self._change(batch, target, staging, ids)
+            self._finish(staging, target, ids, schema)
         self._tell(target, f"WITH batch AS (\n{expanded(batch)}\n)\n{told}", ids)
         return Staged(target, staging, batch.rows or 0, batch)
 
-    def _change(self, batch: DuckFrame, target: Target, staging: Path, ids: Sequence[str]) -> str:
-        """Write the changed table; the SQL that says what it is, over `target` and `batch`."""
+    def _change(
+        self, batch: DuckFrame, target: Target, staging: Path, ids: Sequence[str]
+    ) -> tuple[str, Schema]:
+        """Write the changed table; the SQL that says what it is, over `target` and `batch`, and its columns."""
         alone = f"FROM {batch.relation}"
         if not target.path.exists():
             self._copy(alone, batch, target, staging, ids)
-            return "FROM batch"
+            return "FROM batch", batch.schema
         old, old_schema = self._in_place(target, batch)
+        if not batch.rows:  # it may have no types either: a text file without lines tells none
+            self._copy_table(old, batch, target, staging, ids)
+            return "FROM target", old_schema
         body = write_plan.combined(target, old, old_schema, batch.relation, batch.schema)
         if self._is_folder_append(target, batch):
             self._copy(alone, batch, target, staging, ids)
@@ -138,7 +194,20 @@ class Writer:
             self._append_text(batch, target, staging, old_schema)
         else:
             self._copy(body, batch, target, staging, ids)
-        return write_plan.combined(target, "target", old_schema, "batch", batch.schema)
+        told = write_plan.combined(target, "target", old_schema, "batch", batch.schema)
+        return told, batch.schema
+
+    def _copy_table(
+        self, old: str, batch: DuckFrame, target: Target, staging: Path, ids: Sequence[str]
+    ) -> None:
+        """The table as it is: only what is noted of its writes will change."""
+        if target.path.is_dir():
+            staging.mkdir(exist_ok=True)
+            publish.link_files(target.path, staging)
+        elif target.format == "parquet":
+            self._copy(f"FROM {old}", batch, target, staging, ids)
+        else:
+            publish.join_files([target.path], staging)
 
     def _append_text(self, batch: DuckFrame, target: Target, staging: Path, old: Schema) -> None:
         """The file as it is, byte by byte, and the batch's lines after it."""
@@ -238,6 +307,8 @@ class Writer:
         try:
             if target.format == "delta":
                 return self._commit_delta(staged)
+            if target.format == "sql":
+                return self._commit_table(staged)
             assert staged.staging is not None
             files, size = self._publish(staged.staging, target)
             if (
@@ -247,7 +318,7 @@ class Writer:
             ):
                 self._remember(target, staged.frame)
         finally:
-            self._unlock(target.path)
+            self.unlock_one(target.path)
         return Written(rows=staged.rows, bytes=size, files=files)
 
     def _publish(self, staging: Path, target: Target) -> tuple[tuple[Path, ...], int]:
@@ -277,18 +348,23 @@ class Writer:
         return delta.write(reader, staged.target, staged.rows)
 
     def discard(self, staged: Staged) -> None:
-        publish.clean(staged.target)
-        self._unlock(staged.target.path)
+        if write := self._tables.pop(staged.target.write_id, None):
+            write.close()
+        elif staged.target.format != "sql":
+            publish.clean(staged.target)
+        self.unlock_one(staged.target.path)
 
 
 def _check(target: Target, schema: Schema) -> None:
     """Raises EngineError for a target that this batch can't be written to."""
-    if target.format not in ("parquet", "csv", "json", "delta"):
-        known = "csv, delta, json, parquet"
+    if target.format not in ("parquet", "csv", "json", "delta", "sql"):
+        known = "csv, delta, json, parquet, sql"
         raise EngineError(f"format {target.format!r} can't be written", hint=f"formats: {known}")
     if target.mode in ("upsert", "merge", "append_once"):
         write_plan.check_keys(target, schema)
-    if target.partition_by:
+    if target.format == "sql":
+        check_options(target)
+    elif target.partition_by:
         write_plan.check_partitions(target, schema)
 
 

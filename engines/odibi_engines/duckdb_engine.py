@@ -20,7 +20,7 @@ import duckdb
 from odibi.engine import Frame, Schema, Source, Target
 from odibi.errors import EngineError
 
-from . import publish
+from . import publish, remote_write, table_write
 from .duck_session import DuckSession
 from .frames import DuckFrame
 from .sql_text import file_list
@@ -105,7 +105,20 @@ class DuckDBEngine:
         with self._guard:
             return self._locks.setdefault(path, threading.RLock())
 
+    def is_there(self, source: Source) -> bool:
+        if source.format == "sql":
+            return table_write.has_table(source)
+        if source.format == "delta":
+            from . import delta  # needs an optional package
+
+            return delta.exists(source)
+        return remote_write.has_table(source)
+
     def was_written(self, target: Target) -> bool:
+        if target.format == "sql":
+            return table_write.holds_write(target)
+        if remote_write.is_remote(target):
+            return remote_write.holds_write(target)
         if target.format == "delta":
             from . import delta  # needs an optional package
 
@@ -149,6 +162,11 @@ class DuckDBEngine:
         return publish.make_staging(target)
 
     def sweep(self, target: Target) -> None:
+        if target.format == "sql":
+            return  # a database drops what isn't committed itself
+        if remote_write.is_remote(target):
+            remote_write.sweep(target)
+            return
         publish.clean(target)
         publish.tidy(target.path.parent)
 
@@ -172,7 +190,7 @@ class DuckDBEngine:
             self._connection.close()
             for folder in self._folders:
                 publish.tidy(folder)
-            for name in ("spill", "read"):
+            for name in ("spill", "read", "remote"):
                 shutil.rmtree(self.work_dir / name, ignore_errors=True)
             with suppress(OSError):  # somebody keeps other things there
                 self.work_dir.rmdir()

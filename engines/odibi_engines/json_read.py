@@ -203,6 +203,9 @@ class _Lines:
         """The readable rows."""
         return f"SELECT {_casts(self.types)} FROM {self._scan(self.types)} WHERE NOT ({_bad(self.types)}) {BARRIER}"
 
+    def look_closer(self) -> bool:
+        return False
+
     def clear(self) -> None: ...
 
     def refused(self) -> int:

@@ -12,13 +12,11 @@ from typing import Any
 
 from odibi.errors import EngineError
 
+from .losses import loss_of
 from .sql_text import ident, literal
 
-__all__ = ["cast", "parsed_types", "raw_type", "reason", "wrong"]
+__all__ = ["article", "cast", "parsed_types", "raw_type", "reason", "wrong"]
 
-_INTEGERS = {
-    "tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint", "uhugeint",
-}  # fmt: skip
 _COMMON = [
     "BIGINT",
     "INTEGER",
@@ -60,11 +58,6 @@ def _is_text(type_: Any) -> bool:
     return bool(type_.id == "varchar")  # JSON, too, is a varchar underneath
 
 
-def is_integer(type_: Any) -> bool:
-    """Whether values are whole numbers."""
-    return type_.id in _INTEGERS
-
-
 def cast(value: str, type_: Any) -> str:
     """The value in its declared type, for rows that passed `wrong`."""
     return value if _is_text(type_) else f"try_cast({value} AS {type_})"
@@ -76,17 +69,13 @@ def wrong(value: str, type_: Any) -> str | None:
         return f"({value} IS NOT NULL AND {_text(value)} <> 'null' AND ({_wrong_nested(value, type_)}))"
     if _is_text(type_):
         return None
-    bad = f"try_cast({value} AS {type_}) IS NULL"
-    if is_integer(type_):
-        bad += f" OR {_has_fraction(value)}"
-    return f"({value} IS NOT NULL AND ({bad}))"
-
-
-def _has_fraction(value: str) -> str:
-    """5.7 and 5e-1, but not 5.0: a cast to an integer would round."""
-    number = f"try_cast({value} AS DOUBLE)"
-    marks = " OR ".join(f"contains({value}, '{mark}')" for mark in ".eE")
-    return f"(({marks}) AND {number} <> trunc({number}))"
+    converted = cast(value, type_)
+    if (loss := loss_of(type_)) is None:
+        return f"({value} IS NOT NULL AND {converted} IS NULL)"
+    return (
+        f"CASE WHEN {value} IS NULL THEN false WHEN {converted} IS NULL THEN true "
+        f"WHEN {loss.harmless(value, converted)} THEN false ELSE {loss.sql(value, converted)} END"
+    )
 
 
 def _wrong_nested(value: str, type_: Any) -> str:
@@ -148,12 +137,13 @@ def reason(columns: Mapping[str, Any], value_of: Mapping[str, str]) -> str:
     branches = []
     for name, type_ in columns.items():
         if (check := wrong(value_of[name], type_)) is not None:
-            before, after = literal(f"column {name}: "), literal(f" is not {_article(str(type_))}")
+            before, after = literal(f"column {name}: "), literal(f" is not {article(str(type_))}")
             branches.append(
                 f"WHEN {check} THEN {before} || left({value_of[name]}::VARCHAR, 80) || {after}"
             )
     return f"CASE {' '.join(branches)} END" if branches else "NULL::VARCHAR"
 
 
-def _article(type_: str) -> str:
+def article(type_: str) -> str:
+    """The type's name in a sentence."""
     return f"{'an' if type_[0] in 'AEIO' else 'a'} {type_}"

@@ -1,7 +1,7 @@
-"""The pandas engine: every frame is a DataFrame of Arrow-backed columns, computed at once.
+"""The pandas engine: users' functions work on DataFrames of Arrow-backed columns, and those stay such.
 
-Text is parsed, SQL is run and files are written by DuckDB over Arrow, so that rows, rejects and types are
-those of the DuckDB engine; what the user's functions see is pandas all the way.
+Files are read and written and SQL is run by DuckDB, in parts and within `performance.memory_limit`; a
+DataFrame of all rows is made where a function asks for one, and nowhere else.
 """
 
 from __future__ import annotations
@@ -25,31 +25,38 @@ from odibi.engine import (
     UserFunction,
     Written,
 )
-from odibi.errors import EngineError
+from odibi.errors import Cancelled, EngineError
 
 from . import user_functions
 from .duck_session import DuckSession
 from .duckdb_engine import DuckDBEngine
-from .frames import DuckFrame
+from .frames import DuckFrame, duck
 from .sql_text import ident, mentions
 
 __all__ = ["PandasEngine", "PandasFrame"]
 
+_SURELY_FITS = 100_000
+_LOOKED_AT = 20_000
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(slots=True, eq=False)
 class PandasFrame:
-    """A DataFrame, and its columns in DuckDB's types (which know UUID and JSON, where Arrow has text)."""
+    """Rows that a function gave, as its DataFrame (`data`), or rows that DuckDB knows how to make (`lazy`).
 
-    data: Any
+    `schema` has DuckDB's types, which know UUID and JSON where Arrow has text.
+    """
+
     schema: Schema
+    data: Any = None
+    lazy: DuckFrame | None = None
 
     @property
-    def rows(self) -> int:
-        return len(self.data)
+    def rows(self) -> int | None:
+        return len(self.data) if self.lazy is None else self.lazy.rows
 
 
 class PandasEngine:
-    """Tables are pandas DataFrames. Same arguments as the DuckDB engine, which does parsing and SQL."""
+    """Functions see and give DataFrames. Same arguments as the DuckDB engine, which does parsing and SQL."""
 
     name = "pandas"
 
@@ -68,6 +75,9 @@ class PandasEngine:
     def session(self, name: str) -> PandasSession:
         return PandasSession(self._duck.session(name))
 
+    def is_there(self, source: Source) -> bool:
+        return self._duck.is_there(source)
+
     def was_written(self, target: Target) -> bool:
         return self._duck.was_written(target)
 
@@ -75,7 +85,8 @@ class PandasEngine:
         self._duck.sweep(target)
 
     def release(self, frame: Frame) -> None:
-        """Nothing to do: a DataFrame goes when nobody refers to it."""
+        """A DataFrame goes when nobody refers to it; DuckDB's tables go now."""
+        self._duck.drop_unused()
 
     def close(self) -> None:
         self._duck.close()
@@ -96,13 +107,16 @@ class PandasSession:
             raise EngineError(f"a frame of another engine came in: {type(frame).__name__}")
         return frame
 
-    def _eager(self, lazy: Frame) -> PandasFrame:
-        """A DuckDB frame as a DataFrame."""
-        return PandasFrame(user_functions.frame_to_pandas(self._duck.to_arrow(lazy)), lazy.schema)
+    def _lazy(self, frame: Frame) -> PandasFrame:
+        """A frame of DuckDB's as ours."""
+        known = duck(frame)
+        return PandasFrame(known.schema, lazy=known)
 
     def _relation(self, frame: Frame) -> DuckFrame:
-        """The DataFrame as something DuckDB can select from, with the types that the frame knows."""
+        """The frame as something DuckDB can select from, with the types that the frame knows."""
         known = self._pandas(frame)
+        if known.lazy is not None:
+            return known.lazy
         name = f"odibi_pandas_{next(self._numbers)}"
         self._duck.cursor.raw.register(name, _arrow(known.data))
         found = self._duck.cursor.schema_of(f"FROM {name}")
@@ -124,19 +138,27 @@ class PandasSession:
     # The protocol
 
     def read(self, source: Source) -> Frame:
-        return self._eager(self._duck.read(source))
+        return self._lazy(self._duck.read(source))
+
+    def source_state(self) -> Mapping[str, Any]:
+        return self._duck.source_state()
 
     def read_reports(self) -> Sequence[ReadReport]:
         return [
             report
             if report.rejects is None
-            else replace(report, rejects=self._eager(report.rejects))
+            else replace(report, rejects=self._lazy(report.rejects))
             for report in self._duck.read_reports()
         ]
 
     def sql(self, query: str, tables: Mapping[str, Frame]) -> Frame:
-        self._duck.cursor.statements.append(query)
-        return self._eager(self._duck.sql(query, self._relations(query, tables)))
+        """The rows of a SELECT; over a DataFrame they are computed now: no other session can see it."""
+        frame = self._duck.sql(query, self._relations(query, tables))
+        given = any(
+            isinstance(table, PandasFrame) and table.lazy is None and mentions(query, name)
+            for name, table in tables.items()
+        )
+        return self._lazy(self._duck.hold(frame) if given else frame)
 
     def fetch(self, query: str, tables: Mapping[str, Frame]) -> Rows:
         return self._duck.fetch(query, self._relations(query, tables))
@@ -148,22 +170,46 @@ class PandasSession:
         params: Mapping[str, Any],
         tables: Mapping[str, Frame],
     ) -> Frame:
-        visible = {**tables, **({} if frame is None else {"df": frame})}
-        result = user_functions.call(
-            function, frame, params, tables, _TablesOf(self, visible), PandasEngine.name
-        )
-        return self._eager(self._duck.from_arrow(user_functions.as_arrow(function.name, result)))
+        first = None if frame is None else self._once(frame)
+        inputs = {name: self._once(table) for name, table in tables.items()}
+        visible = _TablesOf(self, {**inputs, **({} if first is None else {"df": first})})
+        try:
+            result = user_functions.call(
+                function, first, params, inputs, visible, PandasEngine.name
+            )
+        except EngineError:
+            if self._duck.cursor.cancelled:
+                raise Cancelled from None
+            raise
+        self._duck.cursor.statements.append(f"-- Python function {function.name}")
+        return self._given(user_functions.as_arrow(function.name, result))
+
+    def _once(self, frame: Frame) -> PandasFrame:
+        """A frame that may be looked at several times: text is held first."""
+        known = self._pandas(frame)
+        streams = known.lazy is not None and known.lazy.streams
+        return self._lazy(self._duck.hold(known.lazy)) if streams and known.lazy else known
+
+    def _given(self, arrow: Any) -> PandasFrame:
+        """What a function gave, with the types that DuckDB sees in it."""
+        name = f"odibi_pandas_{next(self._numbers)}"
+        table = arrow.read_all() if hasattr(arrow, "read_all") else arrow
+        self._duck.cursor.raw.register(name, table)
+        schema = self._duck.cursor.schema_of(f"FROM {name}")
+        self._duck.cursor.raw.unregister(name)
+        return PandasFrame(schema, data=user_functions.frame_to_pandas(table))
 
     def execute(self, statement: str) -> None:
         self._duck.execute(statement)
 
     def hold(self, frame: Frame) -> Frame:
-        return self._pandas(frame)
+        known = self._pandas(frame)
+        return known if known.lazy is None else self._lazy(self._duck.hold(known.lazy))
 
     def stage(self, frame: Frame, target: Target) -> Staged:
         staged = self._duck.stage(self._relation(frame), target)
         self._staged[target.write_id] = staged
-        return replace(staged, frame=frame if staged.frame is not None else None)
+        return staged if staged.frame is None else replace(staged, frame=self._lazy(staged.frame))
 
     def commit(self, staged: Staged) -> Written:
         return self._duck.commit(self._staged.pop(staged.target.write_id, staged))
@@ -177,6 +223,9 @@ class PandasSession:
         return self._duck.profile(
             self._relation(frame), written, sample_rows=sample_rows, full=full
         )
+
+    def notes(self) -> Sequence[str]:
+        return ()
 
     def statements(self) -> Sequence[str]:
         return self._duck.statements()
@@ -194,11 +243,37 @@ class PandasSession:
 
     def convert(self, frame: PandasFrame, wants: str) -> Any:
         """The frame as pandas (copied on write), arrow, or relation."""
-        if wants == "arrow":
-            return _arrow(frame.data)
         if wants == "relation":
             return self._duck.relation_of(self._relation(frame))
-        return frame.data.copy(deep=False)
+        if frame.lazy is None:
+            return _arrow(frame.data) if wants == "arrow" else frame.data.copy(deep=False)
+        held = duck(self._duck.hold(frame.lazy))
+        self._refuse_too_much(held)
+        arrow = self._duck.to_arrow(held)
+        return arrow if wants == "arrow" else user_functions.frame_to_pandas(arrow)
+
+    def _refuse_too_much(self, held: DuckFrame) -> None:
+        """Raise EngineError for rows that would not fit: better than being killed half way."""
+        rows = held.rows or 0
+        if rows <= _SURELY_FITS:
+            return
+        few = self._duck.to_arrow(
+            self._duck.sql(f"SELECT * FROM df LIMIT {_LOOKED_AT}", {"df": held})
+        )
+        needed = few.nbytes * rows // _LOOKED_AT
+        said = self._duck.fetch("SELECT current_setting('memory_limit')", {}).rows[0][0]
+        if needed > _bytes(said):
+            raise EngineError(
+                f"the function needs all {rows:,} rows in memory at once, about {needed / 2**30:.1f} GiB; "
+                f"the limit is {said}",
+                hint="let it take a relation (DuckDBPyRelation), write it as SQL, or raise performance.memory_limit",
+            )
+
+
+def _bytes(said: str) -> float:
+    """DuckDB's spelling of an amount: `1.8 GiB`."""
+    number, unit = said.split()
+    return float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
 
 
 class _TablesOf:
@@ -214,7 +289,7 @@ class _TablesOf:
     def query(self, sql: str) -> Any:
         frame = self.session.sql(sql, self.tables)
         assert isinstance(frame, PandasFrame)
-        return frame.data
+        return self.session.convert(frame, "pandas")
 
 
 def _arrow(data: Any) -> Any:

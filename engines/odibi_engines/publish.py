@@ -23,6 +23,7 @@ from odibi.engine import Target
 
 __all__ = [
     "FOLDER_NOTE",
+    "REMEMBERED",
     "beside",
     "clean",
     "data_files",
@@ -45,7 +46,9 @@ __all__ = [
 FOLDER_NOTE = "_odibi_write.json"
 """Inside a partitioned table: the write ids it holds and the types of its partition columns."""
 
-_REMEMBERED = 1_000
+REMEMBERED = 1_000
+"""So many of a table's last writes are known."""
+
 _TMP = ".odibi-tmp"
 _PARTS = ("part", "note", "old")
 _LONGEST = 100
@@ -175,7 +178,7 @@ def _renameat2() -> Any:
 
 def with_write_id(earlier: Iterable[str], write_id: str) -> list[str]:
     """The write ids that a table holds after this write, newest last."""
-    return [*(known for known in earlier if known != write_id), write_id][-_REMEMBERED:]
+    return [*(known for known in earlier if known != write_id), write_id][-REMEMBERED:]
 
 
 def folder_note(path: Path) -> dict[str, Any]:
@@ -206,7 +209,7 @@ def write_side_note(staging: Path, target: Target) -> None:
     earlier = _entries_in_place(target.path) if target.mode != "overwrite" else []
     note = side_note(target.path)
     draft = beside(staging, "note")
-    draft.write_text(json.dumps([*earlier, entry][-_REMEMBERED:]))
+    draft.write_text(json.dumps([*earlier, entry][-REMEMBERED:]))
     _sync(draft)
     # Entries of a write that was noted and never published are dropped with the old file.
     draft.replace(note)
@@ -241,11 +244,16 @@ def removed_on_error(target: Target) -> Iterator[None]:
 
 
 def link_files(old: Path, new: Path) -> None:
-    """Bring a table's files into a staged folder as hard links: they exist once, in both."""
+    """Bring a table's files into a staged folder as hard links: they exist once, in both.
+
+    Names are of write ids: one that is staged already is of this very write, which was published
+    before a crash and is about to be found out.
+    """
     for file in data_files(old):
         place = new / file.relative_to(old)
         place.parent.mkdir(parents=True, exist_ok=True)
-        os.link(file, place)
+        with suppress(FileExistsError):
+            os.link(file, place)
 
 
 def join_files(parts: Iterable[Path], whole: Path) -> None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from odibi.engine import Source
-from odibi.errors import Cancelled, EngineError
+from odibi.errors import EngineError
 
-__all__ = ["RemoteCopy"]
+from .publish import FOLDER_NOTE
+from .remote_store import Store, open_store
 
-_CHUNK = 4 << 20
+__all__ = ["RemoteCopy", "listed"]
+
 _WILD = frozenset("*?[")
 _SUFFIXES = {
     "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
     "json": (".json", ".ndjson", ".jsonl", ".geojson", ".json.gz", ".ndjson.gz", ".jsonl.gz"),
     "parquet": (".parquet",),
 }
-_IDENTITY = ("ETag", "etag", "md5Hash", "content_md5", "generation", "LastModified", "last_modified", "mtime", "created")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,86 +35,49 @@ class RemoteCopy:
         Every copy has the size that the store says, and the file didn't change meanwhile. Raises
         EngineError, or Cancelled.
         """
-        settings = source.connection or {}
-        remote = _Remote(_filesystem(settings), settings["type"], self.stopped)
-        place = _place(settings["base_path"], source.path)
-        try:
-            root, found = remote.files(place, source.format)
-            copies = [remote.copy(file, folder / _below(file, root)) for file in found]
-        except OSError as error:
-            reason = error.strerror or str(error) or type(error).__name__
-            raise EngineError(
-                f"{settings['type']}://{place} can't be read: {reason}",
-                hint="see the connection's base_path and options",
-                transient=isinstance(error, ConnectionError | TimeoutError),
-            ) from None
+        store = open_store(source.connection or {}, self.stopped)
+        place = store.place(source.path)
+        with store.asked(place, "read"):
+            root, found = _files(store, place, source.format)
+        copies = [store.copy(file, folder / _below(file, root)) for file in found]
+        note = store.text(f"{root}/{FOLDER_NOTE}") if found != [root] else None
+        if note is not None:  # it knows the types of partition columns
+            (folder / FOLDER_NOTE).write_text(note)
         path = copies[0] if found == [root] else folder
         return replace(source, path=path, files=tuple(copies), connection=None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Remote:
-    """One store."""
-
-    store: Any
-    kind: str
-    stopped: Callable[[], bool]
-
-    def files(self, place: str, format: str) -> tuple[str, list[str]]:
-        """The part of the place without wild cards, and the files it means, sorted. Raises EngineError."""
-        self.store.invalidate_cache()
-        root = _fixed(place)
-        if root != place:
-            found = [file for file in self.store.glob(place) if self.store.isfile(file)]
-        elif self.store.isfile(place):
-            return self.store._strip_protocol(place), [self.store._strip_protocol(place)]
-        else:
-            found = [file for file in self._inside(place) if _is_data(file, root, format)]
-        if not found:
-            hint = "see base_path and path; names that begin with . or _ are no data"
-            raise EngineError(f"no {format} file at {self.kind}://{place}", hint=hint)
-        return str(self.store._strip_protocol(root)), sorted(found)
-
-    def _inside(self, place: str) -> list[str]:
-        return list(self.store.find(place)) if self.store.isdir(place) else []
-
-    def copy(self, file: str, target: Path) -> Path:
-        """A whole copy of the file."""
-        before = self.store.info(file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with self.store.open(file, "rb") as stream, target.open("wb") as out:
-            while chunk := stream.read(_CHUNK):
-                if self.stopped():
-                    raise Cancelled
-                out.write(chunk)
-        self.store.invalidate_cache()
-        copied, after = target.stat().st_size, self.store.info(file)
-        if _identity(before) != _identity(after):
-            raise EngineError(
-                f"{self.kind}://{file} changed while it was copied",
-                hint="run again",
-                transient=True,
-            )
-        if before.get("size") not in (None, copied):
-            raise EngineError(
-                f"{self.kind}://{file} has {before['size']} bytes and {copied} came",
-                hint="the connection broke off: run again",
-                transient=True,
-            )
-        return target
+def _files(store: Store, place: str, format: str) -> tuple[str, list[str]]:
+    """The part of the place without wild cards, and the files it means, sorted. Raises EngineError."""
+    system = store.system
+    system.invalidate_cache()
+    root = _fixed(place)
+    if root != place:
+        found = [file for file in system.glob(place) if system.isfile(file)]
+    elif system.isfile(place):
+        return system._strip_protocol(place), [system._strip_protocol(place)]
+    else:
+        found = _table(store, place, format)
+    if not found:
+        hint = "see base_path and path; names that begin with . or _ are no data"
+        raise EngineError(f"no {format} file at {store.kind}://{place}", hint=hint)
+    return str(system._strip_protocol(root)), sorted(found)
 
 
-def _identity(info: Mapping[str, Any]) -> list[Any]:
-    """What changes with a file's content, as far as the store says it."""
-    return [info.get("size"), *(str(info.get(name)) for name in _IDENTITY)]
+def _table(store: Store, place: str, format: str) -> list[str]:
+    """The files of a folder: those that its note lists, where a write of ours left one."""
+    names = listed(store, place)
+    if names is None:
+        names = [name for name in store.below(place) if _is_data(name, format)]
+    root = str(store.system._strip_protocol(place))
+    return [f"{root}/{name}" for name in names]
 
 
-def _place(base: str, path: Path) -> str:
-    """The path in the store. Raises EngineError when it would leave the connection's folder."""
-    below = PurePosixPath(path.as_posix())
-    if ".." in below.parts:
-        raise EngineError(f"path {str(path)!r} leaves its connection", hint="write it without ..")
-    return f"{base.rstrip('/')}/{str(below).lstrip('/')}".removesuffix("/.")
+def listed(store: Store, place: str) -> list[str] | None:
+    """The files that a table's note lists, named from its folder on; None without such a note."""
+    note = store.text(f"{place}/{FOLDER_NOTE}")
+    names: list[str] | None = None if note is None else json.loads(note).get("files")
+    return names
 
 
 def _fixed(place: str) -> str:
@@ -130,28 +94,6 @@ def _below(file: str, root: str) -> Path:
     return Path(inner)
 
 
-def _is_data(file: str, root: str, format: str) -> bool:
-    inner = file.partition(root.strip("/"))[2].strip("/")
-    hidden = any(part[0] in "._" for part in inner.split("/") if part)
-    return not hidden and file.lower().endswith(_SUFFIXES.get(format, ("",)))
-
-
-def _filesystem(settings: Mapping[str, Any]) -> Any:
-    """The store that a connection means. Raises EngineError when its package isn't there."""
-    try:
-        import fsspec  # an optional package
-    except ModuleNotFoundError:
-        raise EngineError(
-            f"connections of type {settings['type']} need the package fsspec",
-            hint="pip install 'odibi[remote]'",
-        ) from None
-    try:
-        return fsspec.filesystem(settings["type"], **settings["options"])
-    except ImportError as missing:
-        raise EngineError(
-            f"connections of type {settings['type']} need one more package",
-            hint=f"pip install {_PACKAGES.get(settings['type'], missing.name)}",
-        ) from None
-
-
-_PACKAGES = {"s3": "s3fs", "gcs": "gcsfs", "abfs": "adlfs", "sftp": "paramiko"}
+def _is_data(name: str, format: str) -> bool:
+    hidden = any(part[0] in "._" for part in name.split("/") if part)
+    return not hidden and name.lower().endswith(_SUFFIXES.get(format, ("",)))

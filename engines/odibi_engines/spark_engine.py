@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from odibi.engine import Frame, Target
+from odibi.engine import Frame, Source, Target
 
 from . import spark_start
 from .duckdb_engine import DuckDBEngine
@@ -48,6 +49,11 @@ class SparkEngine:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._numbers = itertools.count(1)
         self._unique = uuid.uuid4().hex[:8]
+        self._views: list[str] = []
+        self.claimed = threading.local()
+        """`by`: the session whose jobs the thread runs."""
+        if self.remote:
+            self.spark.registerProgressHandler(self._progressed)
 
     def session(self, name: str) -> SparkSession:
         session = self.duck.session(name)
@@ -59,6 +65,26 @@ class SparkEngine:
         """A name that no view and no folder of this process has."""
         return f"odibi_{self._unique}_{next(self._numbers)}"
 
+    def drop_views(self, names: list[str]) -> None:
+        """Drop views that a query was bound to; a Connect server binds it anew at each use, until the end."""
+        if self.remote:
+            self._views += names
+        else:
+            self._drop(names)
+
+    def _progressed(self, stages: Iterable[Any] | None, **_more: object) -> None:
+        """Called by the thread that waits for the server's answer."""
+        session: SparkSession | None = getattr(self.claimed, "by", None)
+        if session is not None and stages is not None:
+            session.tell(stages)
+
+    def _drop(self, names: list[str]) -> None:
+        for name in names:
+            self.spark.catalog.dropTempView(name)
+
+    def is_there(self, source: Source) -> bool:
+        return self.duck.is_there(source)
+
     def was_written(self, target: Target) -> bool:
         return self.duck.was_written(target)
 
@@ -69,5 +95,8 @@ class SparkEngine:
         """Nothing to do: a frame's files go when nobody refers to it."""
 
     def close(self) -> None:
+        if self.remote:
+            self.spark.removeProgressHandler(self._progressed)
+        self._drop(self._views)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.duck.close()

@@ -8,9 +8,15 @@ from typing import Any
 
 from sqlglot import exp
 
-from odibi.errors import EngineError
+__all__ = ["OTHER_FORM", "REWRITES", "Untranslated"]
 
-__all__ = ["REWRITES"]
+OTHER_FORM = "odibi: a text of a form that Spark reads otherwise"
+"""What Spark raises on a value whose computing is DuckDB's after all."""
+
+
+class Untranslated(Exception):  # noqa: N818  # no error: somebody else computes it
+    """Why a query isn't given to Spark."""
+
 
 _T = exp.DataType.Type
 _WHOLE = exp.DataType.INTEGER_TYPES
@@ -25,12 +31,8 @@ def _kind(node: Any) -> Any:
     return node.type.this if node.type is not None else _T.UNKNOWN
 
 
-def _refuse(node: Any, why: str) -> EngineError:
-    text = node.sql(dialect="duckdb")[:80]
-    return EngineError(
-        f"`{text}` is not available on Spark: {why}",
-        hint="write it another way, or use engine: duckdb",
-    )
+def _refuse(node: Any, why: str) -> Untranslated:
+    return Untranslated(f"`{node.sql(dialect='duckdb')[:80]}`: {why}")
 
 
 def _made(template: str, like: Any, **parts: Any) -> Any:
@@ -74,11 +76,17 @@ def _round(node: exp.Round) -> Any:
         raise _refuse(node, "the type of what is rounded isn't known")
     places = node.args.get("decimals")
     if places is None or places.name == "0":
-        return _made("ROUND(:x)", node, x=node.this)
+        return _signed("ROUND(:x)", node)
     if not places.is_int or int(places.name) not in range(1, 16):
         raise _refuse(node, "the number of places must be written out, from 0 to 15")
     scale = exp.cast(exp.Literal.string(f"1e{places.name}"), "DOUBLE")
-    return _made("ROUND(:x * :s) / :s", node, x=node.this, s=scale)
+    return _signed("ROUND(:x * :s) / :s", node, s=scale)
+
+
+def _signed(template: str, node: Any, **parts: Any) -> Any:
+    """The template, where a result of zero has the sign of what it is made from."""
+    signed = f"CASE WHEN {template} = 0 THEN :x * CAST(0 AS DOUBLE) ELSE {template} END"
+    return _made(signed, node, x=node.this, **parts)
 
 
 def _whole(node: Any) -> Any:
@@ -86,11 +94,22 @@ def _whole(node: Any) -> Any:
     if _kind(node.this) in _WHOLE or _kind(node.this) in _DECIMALS:
         return node
     name = "FLOOR" if isinstance(node, exp.Floor) else "CEIL"
-    return _made(
+    return _signed(
         f"CASE WHEN isnan(:x) OR ABS(:x) >= 4503599627370496 THEN :x ELSE CAST({name}(:x) AS DOUBLE) END",
         node,
-        x=node.this,
     )
+
+
+def _is_nan(node: exp.IsNan) -> Any:
+    """Of nothing it is unknown, where Spark says no."""
+    return _made("CASE WHEN :x IS NOT NULL THEN isnan(:x) END", node, x=node.this)
+
+
+def _like(node: exp.Like) -> Any:
+    r"""No sign of the pattern escapes another, where Spark's \ does."""
+    if not _is_literal(node.expression) or "\\" in node.expression.name:
+        raise _refuse(node, "a pattern that may hold \\ means something else there")
+    return node
 
 
 def _cast(node: exp.Cast) -> Any:
@@ -99,9 +118,11 @@ def _cast(node: exp.Cast) -> Any:
     if isinstance(node.this, exp.Null):
         start = to
     soft = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST"
-    if to in _WHOLE and start in _TEXTS:
-        inner = _made(f"ROUND({soft}(:x AS DECIMAL(38, 18)))", node, x=node.this)
-        node.set("this", inner)
+    if to in _FORMS and start in _TEXTS and not _is_literal(node.this):
+        none = r"[^0-9nN]*|" if to in _NUMBERS and soft == "TRY_CAST" else ""
+        node.set("this", _of_form(none + _FORMS[to], node.this))
+        if to in _WHOLE:
+            node.set("this", _made(f"ROUND({soft}(:x AS DECIMAL(38, 18)))", node, x=node.this))
     elif to in _WHOLE and (start in _FLOATS or start in _DECIMALS):
         rounded = (
             "RINT(:x)" if start in _FLOATS else "ROUND(:x)"
@@ -116,6 +137,26 @@ def _cast(node: exp.Cast) -> Any:
     elif start == _T.UNKNOWN:
         raise _refuse(node, "the type of what is cast isn't known")
     return _typed_cast(node)
+
+
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+_DAY = r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]"
+_DECIMAL = r"-?[0-9]{1,18}(\.[0-9]{1,18})?"
+_FORMS = {
+    _T.DATE: _DAY,
+    **dict.fromkeys((_T.TIMESTAMP, _T.TIMESTAMPNTZ), f"{_DAY}([ T]{_CLOCK})?"),
+    _T.DOUBLE: r"-?[0-9]{1,17}(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,2})?",
+    **dict.fromkeys(_DECIMALS, _DECIMAL),
+    **dict.fromkeys(_WHOLE, _DECIMAL),
+}
+"""The texts that both read as the same value, by the type they are read as."""
+
+
+def _of_form(form: str, text: Any) -> Any:
+    """The text; one of another form ends the query, and DuckDB computes it."""
+    pattern, error = exp.Literal.string(f"^({form})$"), exp.Literal.string(OTHER_FORM)
+    template = "CASE WHEN :x IS NULL OR REGEXP_LIKE(:x, :p) THEN :x ELSE RAISE_ERROR(:e) END"
+    return _made(template, text, x=text, p=pattern, e=error)
 
 
 def _is_literal(node: Any) -> bool:
@@ -195,6 +236,15 @@ def _join_texts(node: Any) -> Any:
     return node
 
 
+def _concatenate(node: exp.Concat) -> Any:
+    """Nulls are nothing, where Spark's result is null; each part is text."""
+    if not all(_kind(part) in _TEXTS or _kind(part) in _WHOLE for part in node.expressions):
+        raise _refuse(node, "only texts and whole numbers are joined alike")
+    parts = ", ".join(f"COALESCE(CAST(:p{n} AS STRING), '')" for n in range(len(node.expressions)))
+    named = {f"p{n}": part for n, part in enumerate(node.expressions)}
+    return _made(f"CONCAT({parts})", node, **named)
+
+
 _TOKEN = re.compile(
     r"\\[dDwW.\-+*?()\[\]{}|^$/@]|\\[sS]|\(\?:|\[(?:[^\[\]\\&]|\\[dw.\-/])+\]|[^\\\[\]]"
 )
@@ -243,17 +293,68 @@ def _named_function(node: exp.Anonymous) -> Any:
     return _made(template[node.name.lower()], node, x=node.expressions[0])
 
 
+def _named_query(node: exp.CTE) -> Any:
+    """Without the hint to keep its rows, which Spark has no word for."""
+    node.set("materialized", None)
+    return node
+
+
+_AROUND = ("with_", "distinct", "order", "limit", "offset")
+
+
+def _qualified(node: exp.Select) -> Any:
+    """QUALIFY as a condition of a query around the one that computes its parts."""
+    if node.args.get("qualify") is None:
+        return node
+    node = node.copy()
+    condition = node.args["qualify"]
+    names = [part.alias_or_name for part in node.selects]
+    around = {name: node.args[name] for name in _AROUND if name in node.args}
+    outer = exp.select(*(exp.column(name, quoted=True) for name in names))
+    outer.set("where", exp.Where(this=condition.this))
+    for name, clause in around.items():
+        node.set(name, None)
+        outer.set(name, clause)
+    node.set("qualify", None)
+    parts = [part for name in ("where", "order") for part in _outermost(outer.args.get(name))]
+    for number, part in enumerate(parts):
+        name = f"_odibi_{number}"
+        part.replace(exp.column(name, quoted=True))
+        node.select(exp.alias_(part, name, quoted=True), copy=False)
+    return outer.from_(node.subquery("_odibi_q", copy=False), copy=False)
+
+
+def _outermost(clause: Any) -> list[Any]:
+    """The windows and columns of a clause that lie in no other of them."""
+    if clause is None:
+        return []
+    found = (
+        part for part in clause.find_all(exp.Window, exp.Column) if not _names_result(clause, part)
+    )
+    return [part for part in found if part.find_ancestor(exp.Window, exp.Column) is None]
+
+
+def _names_result(clause: Any, part: Any) -> bool:
+    """ORDER BY of a column that the query gives."""
+    return isinstance(clause, exp.Order) and isinstance(part, exp.Column) and not part.table
+
+
 REWRITES: dict[type[Any], Callable[[Any], Any]] = {
+    exp.CTE: _named_query,
+    exp.Select: _qualified,
     exp.Div: _divide,
     exp.Avg: _average,
     exp.Round: _round,
     exp.Floor: _whole,
+    exp.IsNan: _is_nan,
+    exp.Like: _like,
     exp.Ceil: _whole,
     exp.Cast: _cast,
     exp.TryCast: _cast,
     exp.Sub: _subtract,
     exp.DateDiff: _between,
     exp.DPipe: _join_texts,
+    exp.Concat: _concatenate,
     exp.RegexpLike: _matches,
     exp.GenerateSeries: _series,
     exp.Anonymous: _named_function,

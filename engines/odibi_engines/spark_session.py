@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from .duck_session import DuckSession
 from .frames import DuckFrame
 from .parquet_read import parquet_scan
 from .spark_errors import spark_error
+from .spark_rewrites import OTHER_FORM, Untranslated
 from .spark_sql import translate
 from .spark_types import carried, carried_type, spark_type
 from .sql_text import file_list, ident, literal, mentions, trimmed
@@ -40,16 +41,27 @@ if TYPE_CHECKING:
 
 __all__ = ["SparkFrame", "SparkSession"]
 
+_FEW = 5_000_000
+
+
+class _OtherForm(Exception):  # noqa: N818  # no error: DuckDB computes it
+    """Rows hold a text that Spark isn't known to read as DuckDB does."""
+
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class SparkFrame:
-    """A DataFrame and its columns in DuckDB's types; `files` hold its rows when they are computed."""
+    """A DataFrame and its columns in DuckDB's types; `files` hold its rows when they are computed.
+
+    `owned`: nobody else writes to those files. Until it is computed, `query` over `inputs` gives it.
+    """
 
     data: Any
     schema: Schema
     rows: int | None = None
     files: tuple[Path, ...] = ()
-    inputs: tuple[SparkFrame, ...] = field(default=())
+    owned: bool = False
+    query: str = ""
+    inputs: Mapping[str, SparkFrame] = field(default_factory=dict)
 
 
 def _ours(frame: Frame) -> SparkFrame:
@@ -70,6 +82,8 @@ class SparkSession:
         self._statements: list[str] = []
         self._staged: dict[str, Staged] = {}
         self._kept: list[SparkFrame] = []
+        self._notes: list[str] = []
+        self._told: Progress | None = None
 
     # Running Spark
 
@@ -77,7 +91,7 @@ class SparkSession:
     def _running(self) -> Iterator[None]:
         """Jobs of this block belong to the session; their errors come in the user's terms."""
         from py4j.protocol import Py4JError  # only there with Spark
-        from pyspark.errors import PySparkException
+        from pyspark.errors import AnalysisException, PySparkException
 
         if self._cancelled:
             raise Cancelled
@@ -87,10 +101,14 @@ class SparkSession:
         except (PySparkException, Py4JError) as error:
             if self._cancelled:
                 raise Cancelled from None
+            if OTHER_FORM in str(error) and not isinstance(error, AnalysisException):
+                raise _OtherForm(OTHER_FORM.removeprefix("odibi: ")) from None
             raise spark_error(error) from error
 
     def _claim(self) -> None:
+        self.engine.claimed.by = self
         if self.engine.remote:
+            self.engine.spark.clearTags()  # those of the session that had this thread before
             self.engine.spark.addTag(self._group)
         else:
             context = self.engine.spark.sparkContext
@@ -100,15 +118,18 @@ class SparkSession:
         """The frame of a query whose columns DuckDB has found to be `schema`."""
         views = {name: (self.engine.new_name(), frame.schema) for name, frame in named.items()}
         text = translate(query, views)
+        from pyspark.errors import AnalysisException  # only there with Spark
+
         with self._running():
             for name, (view, _) in views.items():
                 named[name].data.createOrReplaceTempView(view)
             try:
                 found = self.engine.spark.sql(text)
+            except AnalysisException as error:  # its words are about the translation, not the query
+                raise Untranslated(f"Spark says {error.getCondition()}") from error
             finally:
-                for view, _ in views.values():
-                    self.engine.spark.catalog.dropTempView(view)
-            return SparkFrame(_typed(found, schema), schema, inputs=tuple(named.values()))
+                self.engine.drop_views([view for view, _ in views.values()])
+            return SparkFrame(_typed(found, schema), schema, query=query, inputs=named)
 
     def _bound(
         self, query: str, tables: Mapping[str, Frame]
@@ -134,24 +155,36 @@ class SparkSession:
         statement = f"COPY ({body}) TO {literal(str(place))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
         rows = int(self._duck.texts.compute(statement, frame, frame.query)[0][0])
         made = self._read_files([place], frame.schema, rows)
+        made.owned = True
         weakref.finalize(made, place.unlink, missing_ok=True).atexit = False
         return made
 
     def _computed(self, frame: Frame) -> SparkFrame:
-        """The same rows in Parquet files, computed by Spark."""
+        """The frame with its rows in Parquet files, computed by Spark unless they are."""
         known = _ours(frame)
-        if known.files:
-            return known
+        return known if known.files else self._compute(known)
+
+    def _compute(self, known: SparkFrame) -> SparkFrame:
         place = self.engine.folder / self.engine.new_name()
-        with self._running():
-            known.data.write.parquet(_uri(place))
+        try:
+            with self._running():
+                known.data.write.parquet(_uri(place))
+        except _OtherForm as why:
+            found = self._by_duck(known.query, known.inputs, why)
+            return self._become(known, self._from_duck(found))
         files = sorted(place.glob("*.parquet"))
         count = f"SELECT num_rows FROM parquet_file_metadata({file_list(files)})"
         made = self._read_files(
             files, known.schema, sum(r[0] for r in self._duck.cursor.run(count))
         )
         weakref.finalize(made, shutil.rmtree, place, ignore_errors=True).atexit = False
-        return made
+        return self._become(known, made)
+
+    def _become(self, known: SparkFrame, made: SparkFrame) -> SparkFrame:
+        """The frame, computed: its rows are those of `made`, which it keeps."""
+        known.data, known.rows, known.files = made.data, made.rows, made.files
+        known.owned, known.inputs = True, {"": made}  # its files go when it does
+        return known
 
     def _to_duck(self, frame: SparkFrame) -> DuckFrame:
         """Computed rows as DuckDB sees them, in the types that they have."""
@@ -192,6 +225,9 @@ class SparkSession:
         count = f"SELECT num_rows FROM parquet_file_metadata({file_list(files)})"
         return self._read_files(files, schema, sum(r[0] for r in self._duck.cursor.run(count)))
 
+    def source_state(self) -> Mapping[str, Any]:
+        return self._duck.source_state()
+
     def read_reports(self) -> Sequence[ReadReport]:
         return [
             report
@@ -204,15 +240,37 @@ class SparkSession:
         query = trimmed(query)
         named, schema = self._bound(query, tables)
         self._statements.append(query)
-        return self._select(query, named, schema)
+        try:
+            return self._select(query, named, schema)
+        except Untranslated as why:
+            return self._from_duck(self._by_duck(query, named, why))
 
     def fetch(self, query: str, tables: Mapping[str, Frame]) -> Rows:
         query = trimmed(query)
         named, schema = self._bound(query, tables)
-        frame = self._select(query, named, schema)
+        if not _few(named):
+            try:
+                return self._fetched(self._select(query, named, schema))
+            except (Untranslated, _OtherForm):
+                pass
+        relations = {name: self._to_duck(self._computed(table)) for name, table in named.items()}
+        return self._duck.fetch(query, relations)  # of few rows, the same sooner
+
+    def _fetched(self, frame: SparkFrame) -> Rows:
         with self._running():
             arrow = frame.data.toArrow()
-        return _values(arrow, schema)
+        return _values(arrow, frame.schema)
+
+    def _by_duck(self, query: str, named: Mapping[str, SparkFrame], why: Exception) -> DuckFrame:
+        """What Spark isn't known to compute equally, computed by DuckDB from the same files."""
+        self._notes.append(f"computed by DuckDB on this machine, not by Spark: {why}")
+        relations = {name: self._to_duck(self._computed(table)) for name, table in named.items()}
+        found = self._duck.sql(query, relations)
+        assert isinstance(found, DuckFrame)
+        return found
+
+    def notes(self) -> Sequence[str]:
+        return tuple(dict.fromkeys(self._notes))
 
     def call(
         self,
@@ -234,7 +292,8 @@ class SparkSession:
         self._duck.execute(statement)
 
     def hold(self, frame: Frame) -> Frame:
-        return self._computed(frame)
+        known = _ours(frame)
+        return known if known.owned else self._compute(known)
 
     def stage(self, frame: Frame, target: Target) -> Staged:
         computed = self._computed(frame)
@@ -262,7 +321,7 @@ class SparkSession:
     def progress(self) -> Progress | None:
         """The share of the tasks that are done, of the jobs that run now."""
         if self.engine.remote:
-            return None
+            return self._told
         tracker = self.engine.spark.sparkContext.statusTracker()
         jobs = [tracker.getJobInfo(number) for number in tracker.getJobIdsForGroup(self._group)]
         stages = [
@@ -275,6 +334,12 @@ class SparkSession:
         total = sum(stage.numTasks for stage in known)
         done = sum(stage.numCompletedTasks for stage in known)
         return Progress(fraction=done / total) if total else None
+
+    def tell(self, stages: Iterable[Any]) -> None:
+        """What a Connect server says, now and then, of the stages of the job that runs."""
+        counts = [(stage.num_completed_tasks, stage.num_tasks) for stage in stages]
+        done, total = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
+        self._told = Progress(fraction=done / total) if total else None
 
     def cancel(self) -> None:
         self._cancelled = True
@@ -311,6 +376,11 @@ class _TablesOf:
 
     def query(self, sql: str) -> Any:
         return self.session.convert(self.session.sql(sql, self.tables), "pandas")
+
+
+def _few(tables: Mapping[str, SparkFrame]) -> bool:
+    """Whether the rows are computed, and so few that starting jobs over them takes longer than reading."""
+    return all(table.files and (table.rows or 0) <= _FEW for table in tables.values())
 
 
 def _empty(schema: Schema) -> DuckFrame:

@@ -14,14 +14,13 @@ from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.schema import MappingSchema
 
 from odibi.engine import Schema
-from odibi.errors import EngineError
 
-from .spark_rewrites import REWRITES
+from .spark_rewrites import REWRITES, Untranslated
 from .spark_types import carried_type
 
 __all__ = ["translate"]
 
-_NAMES = "Identifier Column Table TableAlias Alias Star Literal DataType DataTypeParam Var Boolean Null Dot Bracket"
+_NAMES = "Identifier Column Table TableAlias Alias Star Literal DataType DataTypeParam Var Boolean Null Dot"
 _CLAUSES = (
     "Select From Where Join Group Having Order Ordered Limit Offset Distinct With CTE Subquery Union Except Intersect "
     "Window WindowSpec Qualify Values Tuple Lateral Filter IgnoreNulls ColumnDef"
@@ -33,7 +32,7 @@ _OPERATORS = (
 _FUNCTIONS = (
     "Count CountIf Sum Avg Min Max AnyValue LogicalOr LogicalAnd Greatest Least Abs Round Floor Ceil Sqrt "
     "RowNumber Rank DenseRank Lag Lead FirstValue LastValue Struct Explode Concat ConcatWs SHA2 IsNan DateDiff "
-    "RegexpLike GenerateSeries Array Year Month Day Hour Minute Second StartsWith"
+    "ArrayMin RegexpLike GenerateSeries Array Year Month Day Hour Minute Second StartsWith"
 )
 _UNNAMED = frozenset(("error", "to_seconds"))
 _KNOWN = frozenset(f"{_NAMES} {_CLAUSES} {_OPERATORS} {_FUNCTIONS}".split())
@@ -43,7 +42,7 @@ _KNOWN = frozenset(f"{_NAMES} {_CLAUSES} {_OPERATORS} {_FUNCTIONS}".split())
 def translate(query: str, tables: Mapping[str, tuple[str, Schema]]) -> str:
     """The SELECT in Spark's dialect. `tables` maps names to Spark's views and their columns.
 
-    Raises EngineError for what Spark doesn't do in the same way.
+    Raises Untranslated for what isn't known to be done in the same way there.
     """
     try:
         tree = _typed(query, {name: schema for name, (_, schema) in tables.items()})
@@ -52,10 +51,7 @@ def translate(query: str, tables: Mapping[str, tuple[str, Schema]]) -> str:
         _bind(tree, {name.lower(): view for name, (view, _) in tables.items()})
         return str(tree.sql(dialect="spark", unsupported_level=sqlglot.ErrorLevel.RAISE))
     except SqlglotError as error:
-        raise EngineError(
-            f"this SQL can't be translated for Spark: {str(error).splitlines()[0]}",
-            hint="write it more simply, or use engine: duckdb",
-        ) from None
+        raise Untranslated(f"it can't be translated: {str(error).splitlines()[0]}") from None
 
 
 def _typed(query: str, schemas: Mapping[str, Schema]) -> Any:
@@ -76,6 +72,12 @@ def _typed(query: str, schemas: Mapping[str, Schema]) -> Any:
 
 def _check(tree: Any) -> None:
     for node in tree.walk():
+        if isinstance(node, exp.With) and node.args.get("recursive"):
+            raise _refused("a recursive query")
+        if isinstance(node, exp.Select) and _unnests(node) > 1:
+            raise _refused("more than one unnest in a SELECT")
+        if isinstance(node, exp.Window) and _unordered(node):
+            raise _refused(f"`{node.sql(dialect='duckdb')[:60]}` in no order")
         if isinstance(node, exp.Anonymous):
             if node.name.lower() in _UNNAMED:
                 continue
@@ -89,11 +91,30 @@ def _check(tree: Any) -> None:
             raise _refused(named)
 
 
-def _refused(what: str) -> EngineError:
-    return EngineError(
-        f"{what} is not available on Spark: it isn't known to give the same rows there as on the other engines",
-        hint="write it another way, or use engine: duckdb",
-    )
+def _unnests(select: exp.Select) -> int:
+    """How many lists the SELECT takes apart: of two, Spark makes every pair of elements."""
+    return sum(1 for item in select.expressions for _ in item.find_all(exp.Explode))
+
+
+def _unordered(window: exp.Window) -> bool:
+    """Whether the window's values depend on an order that nobody has stated."""
+    ranked = (exp.RowNumber, exp.FirstValue, exp.LastValue, exp.Lag, exp.Lead)
+    return isinstance(window.this, ranked) and not _ordered(window)
+
+
+def _ordered(window: exp.Window) -> bool:
+    """Whether it has an order, or the window that it names has."""
+    if window.args.get("order") is not None:
+        return True
+    select, name = window.find_ancestor(exp.Select), window.args.get("alias")
+    if select is None or name is None:
+        return False
+    named = select.args.get("windows") or []
+    return any(other.name == name.name and _ordered(other) for other in named)
+
+
+def _refused(what: str) -> Untranslated:
+    return Untranslated(f"{what} isn't known to give the same rows there")
 
 
 def _rewritten(tree: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 import re
 import shutil
@@ -11,8 +13,9 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from odibi.errors import EngineError
 
@@ -34,6 +37,10 @@ _REQUIRED = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
 """What results depend on: a project can't change it."""
+
+_SECRET = re.compile("secret|password|token|credential|access.?key|account.?key", re.IGNORECASE)
+
+_FAULT = re.compile("Error|Exception|Caused by|Unrecognized|Invalid")
 
 _LOG = Path(__file__).with_name("spark_log4j2.properties")
 
@@ -95,6 +102,7 @@ def _memory(limit: str | None) -> str:
 def start(chosen: Mapping[str, str]) -> Any:
     """The process's Spark session, started when there is none. Raises EngineError in the user's terms."""
     try:
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError:
@@ -103,22 +111,63 @@ def start(chosen: Mapping[str, str]) -> Any:
         ) from None
     if "spark.remote" not in chosen:
         check_java(os.environ)
-    with _LOCK:
+        os.environ.pop("SPARK_REMOTE", None)  # an empty one would be a server for pyspark
+    logging.getLogger("SQLQueryContextLogger").disabled = True  # it prints what is raised as well
+    with _LOCK, tempfile.TemporaryFile() as said:
+        every = {**chosen, **_scratch(chosen)}
         builder = SparkSession.builder.appName("odibi")
-        for name, value in {**chosen, **_scratch(chosen)}.items():
+        for name, value in every.items():
             builder = builder.config(name, value)
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1") if _is_local(chosen) else None
         try:
+            if "spark.remote" not in chosen:
+                _launch(every, said)
             with warnings.catch_warnings():
                 # pandas 3 is used for users' functions only, and by ours, not by Spark's conversions
                 warnings.simplefilter("ignore", FutureWarning)
                 return builder.getOrCreate()
-        except (PySparkException, RuntimeError, OSError) as error:
+        except ImportError as error:
             raise EngineError(
-                f"Spark did not start: {str(error).splitlines()[0]}",
+                f"Spark Connect needs packages that aren't there: {error}",
+                hint="pip install 'odibi[spark-connect]'",
+            ) from None
+        except (PySparkException, Py4JError, RuntimeError, OSError) as error:
+            raise EngineError(
+                f"Spark did not start: {_reason(error, said, chosen.get('spark.master', 'the server'))}",
                 hint="see performance.spark_config, SPARK_MASTER and SPARK_REMOTE",
-            ) from error
+            ) from None
+
+
+def _launch(chosen: Mapping[str, str], said: IO[bytes]) -> None:
+    """Start the JVM of this process, unless it runs: what it says goes to a file, not to the screen.
+
+    Settings with secrets aren't among its arguments, which everybody on the machine can read.
+    """
+    from pyspark import SparkConf, SparkContext
+    from pyspark.java_gateway import launch_gateway
+
+    if SparkContext._gateway is None:
+        conf = SparkConf(loadDefaults=False)
+        for name, value in chosen.items():
+            if not _SECRET.search(name):
+                conf.set(name, value)
+        gateway = launch_gateway(conf, popen_kwargs={"stdout": said, "stderr": said})
+        SparkContext._ensure_initialized(gateway=gateway)
+
+
+def _reason(error: Exception, said: IO[bytes], master: str) -> str:
+    """Why, in a line: of the error, or of what the JVM said when that is all there is."""
+    cause = next(iter(str(getattr(error, "java_exception", None) or error).splitlines()), "")
+    if "stopped SparkContext" in cause:
+        return f"{master} doesn't answer, or has turned it away"
+    if cause and "JAVA_GATEWAY_EXITED" not in cause:
+        return cause
+    said.seek(0)
+    text = said.read().decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("\tat ")]
+    first = next((n for n, line in enumerate(lines) if _FAULT.match(line)), max(len(lines) - 2, 0))
+    return ": ".join(lines[first : first + 2]) or "its JVM ended at once"
 
 
 def _is_local(chosen: Mapping[str, str]) -> bool:
@@ -128,11 +177,33 @@ def _is_local(chosen: Mapping[str, str]) -> bool:
 def _scratch(chosen: Mapping[str, str]) -> dict[str, str]:
     if "spark.remote" in chosen or "spark.local.dir" in chosen:
         return {}
-    folder = Path(tempfile.gettempdir()) / f"odibi-spark-{os.getpid()}"
+    folder = _own_folder()
     return {
         "spark.local.dir": str(folder),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
     }
+
+
+@lru_cache(maxsize=1)
+def _own_folder() -> Path:
+    """A folder that only this user reads and that goes with the process; those of killed ones go now."""
+    parent = Path(tempfile.gettempdir())
+    for other in parent.glob("odibi-spark-*"):
+        if not _runs(other.name.split("-")[2]):
+            shutil.rmtree(other, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"odibi-spark-{os.getpid()}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _runs(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def check_java(environ: Mapping[str, str]) -> None:

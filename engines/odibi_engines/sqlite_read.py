@@ -14,7 +14,7 @@ from odibi.errors import Cancelled, EngineError
 
 from .sql_text import ident
 
-__all__ = ["Columns", "SqliteRead"]
+__all__ = ["Columns", "SqliteRead", "kind_of"]
 
 _BATCH = 20_000
 
@@ -32,6 +32,8 @@ class SqliteRead:
         self.path = source.path
         self.query = source.query or f"SELECT * FROM {ident(source.table or '')}"
         self.table = source.table
+        if source.enough is not None and source.table:
+            self.query += f" LIMIT {source.enough}"
         self.fields = self._declared() if source.table else self._inferred()
 
     @property
@@ -57,7 +59,7 @@ class SqliteRead:
         with closing(self._open()) as connection:
             rows = self._run(connection, f"PRAGMA table_info({ident(self.table or '')})").fetchall()
             if rows:
-                return self._completed([(row[1], _kind(row[2])) for row in rows])
+                return self._completed([(row[1], kind_of(row[2])) for row in rows])
             found = self._run(
                 connection, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
             ).fetchall()
@@ -111,6 +113,7 @@ class SqliteRead:
         import pyarrow as pa  # 0.4 s with what DuckDB loads to scan it: only for many rows
 
         types = {kind: pa.type_for_alias(alias) for kind, alias in _ARROW.items()}
+        types["timestamptz"] = pa.timestamp("us", "UTC")
         schema = pa.schema([(name, types[kind]) for name, kind in self.fields])
 
         def converted() -> Iterator[Any]:
@@ -127,10 +130,20 @@ class SqliteRead:
 def _array(pa: Any, name: str, type_: Any, values: Sequence[Any]) -> Any:
     try:
         if pa.types.is_temporal(type_):
-            return pa.array(values, pa.string()).cast(type_)
+            return _moments(pa, pa.array(values, pa.string()), type_)
         return pa.array(values, type_)
     except (pa.ArrowInvalid, UnicodeEncodeError) as error:
         raise EngineError(f"column {name!r}: {error}", hint=f"it is read as {type_}") from None
+
+
+def _moments(pa: Any, texts: Any, type_: Any) -> Any:
+    """Texts as dates or times; those of a column with time zone that say none are UTC."""
+    try:
+        return texts.cast(type_)
+    except pa.ArrowInvalid:
+        if getattr(type_, "tz", None) is None:
+            raise
+        return texts.cast(pa.timestamp("us")).cast(type_)
 
 
 _DUCK = {
@@ -141,6 +154,7 @@ _DUCK = {
     "bool": "BOOLEAN",
     "date": "DATE",
     "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMP WITH TIME ZONE",
     "decimal": "DOUBLE",
 }
 _ARROW = {
@@ -149,8 +163,8 @@ _ARROW = {
 }  # fmt: skip
 
 
-def _kind(declared: str) -> str | None:
-    """What a declaration means, by SQLite's rules of affinity and the usual names for times."""
+def kind_of(declared: str) -> str | None:
+    """The kind of a column (a key of `_DUCK`), None when its declaration says nothing: what a declaration means, by SQLite's rules of affinity and the usual names for times."""
     name = re.sub(r"\(.*", "", declared).strip().upper()
     if "INT" in name:
         return "int"
@@ -159,7 +173,7 @@ def _kind(declared: str) -> str | None:
     if name == "DATE":
         return "date"
     if name.startswith(("TIMESTAMP", "DATETIME")):
-        return "timestamp"
+        return "timestamptz" if name.endswith(("WITH TIME ZONE", "TZ")) else "timestamp"
     if any(part in name for part in ("REAL", "FLOA", "DOUB")):
         return "real"
     if any(part in name for part in ("CHAR", "CLOB", "TEXT")):
@@ -178,7 +192,7 @@ def _common(values: Sequence[Any]) -> str:
 
 _PYTHON: dict[str, tuple[type, ...]] = {
     "int": (int,), "real": (float, int), "decimal": (float, int), "text": (str,), "blob": (bytes,), "bool": (int,),
-    "date": (str,), "timestamp": (str,),
+    "date": (str,), "timestamp": (str,), "timestamptz": (str,),
 }  # fmt: skip
 
 

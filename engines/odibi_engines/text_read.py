@@ -53,6 +53,10 @@ class TextPlan(Protocol):
         """Selects the readable rows."""
         ...
 
+    def look_closer(self) -> bool:
+        """Rows were taken out: whether `query`, which may have taken out too many, is an exact one now."""
+        ...
+
     def clear(self) -> None:
         """Forget what an earlier pass left; called before every pass."""
         ...
@@ -74,6 +78,9 @@ class Whole:
     """The plan for sources that are read whole or not at all: no line of them is set aside."""
 
     query: str
+
+    def look_closer(self) -> bool:
+        return False
 
     def clear(self) -> None: ...
 

@@ -101,9 +101,16 @@ class TextSources:
         finally:
             with suppress(duckdb.InterruptException):  # cancelled: what was raised first matters
                 self.cursor.raw.execute("PRAGMA disable_profiling")
-        if scan is not None:
+        if scan is not None and not (scan.kept < scan.scanned and self._look_closer(text)):
             self._settle(text, scan.scanned, scan.kept)
         return rows
+
+    def _look_closer(self, text: TextRead) -> bool:
+        """Let the view be the exact query, if the plan's was a quick one: the pass then counts for nothing."""
+        closer = text.plan.look_closer()
+        if closer:
+            self.cursor.run(f"CREATE OR REPLACE VIEW {text.relation} AS {text.plan.query}")
+        return closer
 
     def _settle(self, text: TextRead, scanned: int, kept: int) -> None:
         """Fill in the report; the bad lines are looked up only when there are any."""
@@ -124,13 +131,15 @@ class TextSources:
         if isinstance(text.kept, DuckFrame):
             return text.kept
         relation = self.cursor.engine.new_relation()
-        statement = f"CREATE TABLE {relation} AS FROM {text.relation}"
+        statement = f"CREATE OR REPLACE TABLE {relation} AS FROM {text.relation}"
         if text.counted:
             text.plan.clear()
             rows = self.cursor.run(statement)
             text.plan.clear()
         else:
             rows = self._counting(statement, text, None)
+            if not text.counted:
+                rows = self._counting(statement, text, None)
             if not text.counted:
                 raise EngineError(f"the rows of {text.source.path.name} couldn't be counted")
         self.cursor.run(f"CREATE OR REPLACE VIEW {text.relation} AS FROM {relation}")
@@ -176,6 +185,7 @@ class TextSources:
         if frame is None or frame.text is None or not frame.streams or not _SAMPLE.fullmatch(query):
             return None
         text = frame.text
+        self._look_closer(text)
         text.plan.clear()
         sample = self.cursor.create(query.replace("FROM df", f"FROM {frame.relation}"), query=query)
         text.plan.clear()

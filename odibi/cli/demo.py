@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +42,8 @@ def demo(
         _copy_project(folder)
         _generate(folder, size, seed)
         code = _run(folder, engine)
+        if code == 0:
+            _say_scores(folder)
         _say_where(folder)
     raise SystemExit(code)
 
@@ -115,9 +117,9 @@ def _generate(folder: Path, size: str, seed: int) -> None:
     landing.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     try:
-        with _progress() as progress:
+        with progress() as shown:
             summary = generate(
-                landing, size=size, seed=seed, jobs=os.cpu_count() or 1, progress=progress
+                landing, size=size, seed=seed, jobs=os.cpu_count() or 1, progress=shown
             )
     except (ValueError, FileExistsError) as error:
         raise UsageError(str(error)) from None
@@ -131,7 +133,7 @@ def _generate(folder: Path, size: str, seed: int) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
+def progress() -> Iterator[Callable[[int, int], None] | None]:
     """A bar on a terminal; one line elsewhere."""
     if not sys.stdout.isatty():
         say(["generating the raw files of OdibiEats …"])
@@ -158,6 +160,15 @@ def _run(folder: Path, engine: str | None) -> int:
         )
     view.summary(result, loaded)
     return result.exit_code
+
+
+def _say_scores(folder: Path) -> None:
+    """How right the tables are; nothing for a project that its user has changed beyond comparison."""
+    from odibi_datagen.scores import score, table
+
+    with suppress(FileNotFoundError, ValueError):
+        scores = score(folder / "data" / "lake", folder / _LANDING)
+        say(["", "against what the generator knows (data/landing/truth):", *table(scores)])
 
 
 def _say_where(folder: Path) -> None:

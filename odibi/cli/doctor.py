@@ -113,14 +113,19 @@ def _extra(extra: str, names: tuple[str, ...]) -> Finding:
     return Finding(extra, "ok", ", ".join(f"{name} {version}" for name, version in found.items()))
 
 
-_USES = {"pandas": "the pandas engine", "delta": "Delta tables", "datagen": "odibi demo"}
+_USES = {
+    "pandas": "the pandas engine",
+    "spark": "the Spark engine",
+    "delta": "Delta tables",
+    "datagen": "odibi demo",
+}
 
 
 def _java() -> Finding:
     java = shutil.which("java")
     if java is None:
-        return Finding("java", "ok", "none found; nothing needs it yet (Spark will)")
-    return Finding("java", "ok", f"{java}; nothing needs it yet (Spark will)")
+        return Finding("java", "ok", "none found; only engine: spark needs it (17 or newer)")
+    return Finding("java", "ok", f"{java}, for engine: spark")
 
 
 def _terminal() -> Finding:

@@ -16,9 +16,12 @@ __all__ = ["app", "main"]
 # name → (module, one line for `odibi --help`); the modules load when the command is called
 COMMANDS: dict[str, tuple[str, str]] = {
     "cancel": ("odibi.cli.cancel", "Stop a run that goes on, or one node of it."),
+    "datagen": ("odibi.cli.datagen", "Generate the raw files of OdibiEats, with their truth."),
     "demo": ("odibi.cli.demo", "Generate OdibiEats and run it from raw files to gold tables."),
     "doctor": ("odibi.cli.doctor", "Check this machine and the project for what a run needs."),
     "explain": ("odibi.cli.explain", "Explain a transformer, pattern, test or key of the YAML."),
+    "gen": ("odibi.cli.gen", "Generate code for Airflow, Dagster or GitHub Actions."),
+    "generate": ("odibi.cli.gen", "The same as gen."),
     "graph": ("odibi.cli.graph", "Draw the nodes and their dependencies: text, mermaid or dot."),
     "history": ("odibi.cli.history", "Show past runs; rebuild or prune the index."),
     "init": ("odibi.cli.init", "Start a new project in a folder."),
@@ -28,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "query": ("odibi.cli.query", "Ask the project's tables with SQL."),
     "run": ("odibi.cli.run", "Run the project, or a selection of its nodes."),
     "schema": ("odibi.cli.schema", "Print the JSON Schema of odibi.yaml or of the story."),
+    "state": ("odibi.cli.state", "Show or reset how far incremental reads have come."),
     "story": ("odibi.cli.story", "Read the story of a run: rows, schemas, checks, errors."),
     "top": ("odibi.cli.top", "Watch runs live in the terminal; rerun and cancel their nodes."),
     "validate": ("odibi.cli.validate", "Check odibi.yaml and report every problem at once."),

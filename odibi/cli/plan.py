@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,10 +46,22 @@ def plan(
     resume: Annotated[
         bool, typer.Option("--resume", help="As `odibi run --resume` would go on.")
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Another copy of the project: say which nodes differ from its."),
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="With --against: a Markdown table.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what would run, in what order, what would not and why, and how long it may take."""
     with reported():
+        if against is not None:
+            from odibi.cli import plan_against
+
+            plan_against.show(find_project(project), against, env, var or [], markdown, as_json)
+            return
         from odibi import config, plugins
         from odibi.cli.run import variables
         from odibi.runner.launch import RunRequest, prepare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -41,6 +42,13 @@ def query(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="CSV, for spreadsheets and programs.")
     ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact",
+            help="With --csv: texts as they are, also those that a spreadsheet would run.",
+        ),
+    ] = False,
     limit: Annotated[
         int | None,
         typer.Option(min=0, help="Rows at most; 0 for all (the default for --json and --csv)."),
@@ -62,7 +70,7 @@ def query(
         if as_json:
             print_json_rows(asked, limit or None)
         elif as_csv:
-            print_csv(asked, limit or None)
+            print_csv(asked, limit or None, exact=exact)
         else:
             print_table(asked, _SHOWN_ROWS if limit is None else limit or None)
 
@@ -147,14 +155,27 @@ def _value(cell: str) -> Any:
     return json.loads(cell, parse_constant=lambda _: None)  # JSON has no NaN and no infinity
 
 
-def print_csv(asked: Question, limit: int | None) -> None:
-    """CSV as the data is; on a terminal its text is made harmless."""
+def print_csv(asked: Question, limit: int | None, *, exact: bool = False) -> None:
+    """CSV for spreadsheets and programs; on a terminal its text is made harmless.
+
+    Unless `exact`, texts that a spreadsheet takes for formulas get a `'` before them.
+    """
     import csv
 
     from odibi.safe_text import safe
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     clean = safe if sys.stdout.isatty() else str
-    writer.writerow([clean(name) for name in asked.columns])
+    text = clean if exact else lambda cell: clean(_no_formula(cell))
+    shown = [text if kind == "VARCHAR" else clean for kind in asked.types]
+    writer.writerow([text(name) for name in asked.columns])
     for row in asked.texts(limit):
-        writer.writerow(["" if cell is None else clean(cell) for cell in row])
+        cells = zip(row, shown, strict=True)
+        writer.writerow(["" if cell is None else show(cell) for cell, show in cells])
+
+
+_FORMULA = re.compile(r"[=@\t\r]|[+\-](?![\d. ()/\-]*\Z)")  # -5 and +49 30 are numbers
+
+
+def _no_formula(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell

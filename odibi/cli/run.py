@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +16,7 @@ from odibi.cli.exits import fail, reported
 from odibi.safe_text import safe
 
 if TYPE_CHECKING:
+    from odibi.redact import Redactor
     from odibi.runner import RunResult
 
 app = typer.Typer(add_completion=False)
@@ -38,12 +41,17 @@ def run(
         list[str] | None, typer.Option("--exclude", "-x", help="Nodes to leave out.")
     ] = None,
     project: Annotated[
-        Path | None, typer.Option("--project", "-p", help="Project folder or YAML file.")
+        Path | None,
+        typer.Option(
+            "--project", "-p", envvar="ODIBI_PROJECT", help="Project folder or YAML file."
+        ),
     ] = None,
     engine: Annotated[
         str | None, typer.Option(help="duckdb or pandas, instead of the YAML's.")
     ] = None,
-    env: Annotated[str | None, typer.Option(help="Environment of the YAML to apply.")] = None,
+    env: Annotated[
+        str | None, typer.Option(envvar="ODIBI_ENV", help="Environment of the YAML to apply.")
+    ] = None,
     var: Annotated[
         list[str] | None, typer.Option("--var", help="Set a variable: name=value.")
     ] = None,
@@ -68,7 +76,12 @@ def run(
         bool, typer.Option("--resume", help="Go on after the last failed or killed run.")
     ] = False,
     run_id: Annotated[
-        str | None, typer.Option("--run-id", help="Name the run (schedulers do).")
+        str | None,
+        typer.Option(
+            "--run-id",
+            envvar="ODIBI_RUN_ID",
+            help="Name the run; commands of one name are one run (schedulers do).",
+        ),
     ] = None,
     profile: Annotated[str, typer.Option(help="Column profiles: off, sample or full.")] = "sample",
     wait: Annotated[
@@ -76,7 +89,10 @@ def run(
     ] = None,
     result_json: Annotated[
         Path | None,
-        typer.Option("--result-json", help="Write the outcome of every node to this file."),
+        typer.Option(
+            "--result-json",
+            help="Write the outcome of every node to this file; - is the last line of the output.",
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what failed.")] = False,
     detach: Annotated[
@@ -94,8 +110,10 @@ def run(
         from odibi import config
         from odibi.runner import RunRequest, launch
 
-        given = variables(var or [])
-        loaded = config.load(find_project(project), env=env, variables=given)
+        given, file = {**_exported(), **variables(var or [])}, find_project(project)
+        if resume:
+            env, given = _taken_over(file.resolve().parent, env, given)
+        loaded = config.load(file, env=env, variables=given)
         _known_variables(given, loaded.project.vars)
         _writable(result_json)
         request = RunRequest(
@@ -113,18 +131,33 @@ def run(
             profile=profile,  # type: ignore[arg-type]  # checked above
             wait=wait,
             command=("odibi", *sys.argv[1:]),
+            variables=given,
         )
         view = _view(quiet)
-        with view:
+        with _without_secrets(loaded.secrets), view:
             result = launch(loaded, request, watch=view.watch)
+        view.summary(result, loaded)
         if result_json is not None:
             _write_result(result_json, result)
-        view.summary(result, loaded)
     if result.abandoned:  # a thread of user code that won't stop would keep the process
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(result.exit_code)
     raise SystemExit(result.exit_code)
+
+
+@contextmanager
+def _without_secrets(secrets: Redactor) -> Iterator[None]:
+    """What the user's functions print and log shows no secret either."""
+    from odibi.redact import RedactedStream
+
+    if not secrets:
+        yield
+        return
+    out: Any = RedactedStream(sys.stdout, secrets)
+    err: Any = RedactedStream(sys.stderr, secrets)
+    with redirect_stdout(out), redirect_stderr(err):
+        yield
 
 
 def _arguments(context: typer.Context) -> list[str]:
@@ -170,6 +203,46 @@ def variables(assignments: list[str]) -> dict[str, str]:
     if wrong := [name for name, equals, _ in pairs if not equals or not name]:
         raise UsageError(f"--var {wrong[0]}: expected name=value")
     return {name: value for name, _, value in pairs}
+
+
+def _exported() -> dict[str, str]:
+    """Variables that the environment sets: `ODIBI_VAR_day=monday` is `--var day=monday`."""
+    prefix = "ODIBI_VAR_"
+    return {
+        name.removeprefix(prefix): value
+        for name, value in os.environ.items()
+        if name.startswith(prefix)
+    }
+
+
+def _taken_over(
+    root: Path, env: str | None, given: dict[str, str]
+) -> tuple[str | None, dict[str, str]]:
+    """Environment and variables of the run that is resumed, for those that aren't given anew.
+
+    Raises UsageError for a value that was a secret, and so is written nowhere.
+    """
+    from odibi import event_log
+    from odibi.errors import UsageError
+    from odibi.events import RunPlanned
+    from odibi.ledger import Ledger
+    from odibi.redact import MASK
+
+    ledger = Ledger(root)
+    run_id = ledger.resumable()
+    ledger.close()
+    events = event_log.read(ledger.run_dir(run_id)) if run_id else []
+    planned = next((e.payload for e in events if isinstance(e.payload, RunPlanned)), None)
+    if planned is None:
+        return env, given
+    taken = {**planned.variables, **given}
+    for name, value in taken.items():
+        if MASK in value and name not in given:
+            raise UsageError(
+                f"--resume: the value of variable {name} was a secret, which no log keeps",
+                hint=f"give it again: --var {name}=…",
+            )
+    return env or planned.env, taken
 
 
 def _text_of(file: Path | None) -> str | None:
@@ -226,8 +299,15 @@ def _write_result(path: Path, result: RunResult) -> None:
     from odibi import story
     from odibi.errors import UsageError
 
-    document = json.dumps(story.result(result.state), indent=2, ensure_ascii=False)
+    told = story.result(result.state)
+    told |= {"status": result.outcome, "exit_code": result.exit_code, "ran": list(result.ran)}
+    written = json.loads((result.run_dir / "story.json").read_text(encoding="utf-8"))
+    for node in written["nodes"]:
+        told["nodes"][node["key"]]["drift"] = node.get("drift")
+    if str(path) == "-":
+        print(json.dumps(told), flush=True)
+        return
     try:
-        path.write_text(document + "\n", encoding="utf-8")
+        path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--result-json {path}: {error.strerror}") from error

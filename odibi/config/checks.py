@@ -6,16 +6,27 @@ from collections.abc import Collection, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from odibi.config.incremental_rules import findings, state_keys
 from odibi.config.near import did_you_mean
 from odibi.config.nodes import NodeConfig, NodeRef, PipelineConfig, ReadConfig, WriteConfig
 from odibi.config.problems import Problem
 from odibi.config.project import ProjectConfig
 from odibi.config.sources import is_file
-from odibi.config.tree import Path_
-from odibi.config.unsupported import CONNECTIONS, REMOTE, TRANSFORMERS, idle_keys, refusals
+from odibi.config.tree import Path_, plain
+from odibi.config.unsupported import (
+    CONNECTIONS,
+    DATABASES,
+    DELTA_STORES,
+    INSTEAD,
+    REMOTE,
+    TRANSFORMERS,
+    idle_keys,
+    refusals,
+)
 
 if TYPE_CHECKING:
     from odibi.config.loader import Positions
+    from odibi.config.validation import QuarantineConfig
 
 __all__ = ["check"]
 
@@ -56,6 +67,7 @@ class _Checker:
         self.warnings = warnings
         self.transformers = transformers
         self.used: set[str] = set()
+        self.marks: dict[str, Path_] = {}
         self.keys = dict.fromkeys((p.pipeline, n.name) for p in project.pipelines for n in p.nodes)
 
     def problem(self, path: Path_, message: str, hint: str | None = None) -> None:
@@ -76,8 +88,6 @@ class _Checker:
             self.warnings.append(
                 Problem(self.positions.at(("engine",)), "engine polars runs on DuckDB here")
             )
-        if self.project.engine == "spark":
-            self.problem(("engine",), "engine 'spark' is not supported yet", "use duckdb or pandas")
 
     def pipelines(self) -> None:
         seen: dict[str, Path_] = {}
@@ -106,8 +116,11 @@ class _Checker:
 
     def node(self, pipeline: PipelineConfig, node: NodeConfig, path: Path_) -> None:
         self.idle("node", node, path)
+        if node.validation is not None and node.validation.quarantine is not None:
+            self.idle("quarantine", node.validation.quarantine, (*path, "validation", "quarantine"))
         for where, why in refusals(node):
             self.problem((*path, *where), why)
+        self.incremental(pipeline, node, path)
         self.depends_on(pipeline, node, path)
         self.inputs(node, path)
         self.transform(node, path)
@@ -123,8 +136,7 @@ class _Checker:
             self.write(node.write, (*path, "write"))
         if node.validation is not None and node.validation.quarantine is not None:
             quarantine = node.validation.quarantine
-            self.stored(quarantine.connection, (*path, "validation", "quarantine", "connection"))
-            self.one_place(quarantine, (*path, "validation", "quarantine"))
+            self.quarantine(quarantine, (*path, "validation", "quarantine"))
         self.quarantine_tests(node, path)
         if node.explanation and node.explanation_file:
             self.problem(
@@ -132,13 +144,80 @@ class _Checker:
             )
         self.file(node.explanation_file, (*path, "explanation_file"))
 
+    def incremental(self, pipeline: PipelineConfig, node: NodeConfig, path: Path_) -> None:
+        for found in findings(node):
+            at = (*path, *found.path)
+            if found.fatal:
+                self.problem(at, found.message, found.hint)
+            elif not self.is_stand_in(at):
+                self.warnings.append(Problem(self.positions.at(at), found.message, found.hint))
+        for key in state_keys(node, pipeline.pipeline):
+            at = (*path, "read", "incremental", "state_key")
+            if key in self.marks:
+                place = self._place(self.marks[key], at)
+                self.problem(at, f"the mark '{key}' is moved by two nodes (first in {place})")
+            self.marks.setdefault(key, at)
+
     def write(self, write: WriteConfig, path: Path_) -> None:
         self.one_place(write, path)
-        self.stored(write.connection, (*path, "connection"))
+        if self.kind(write.connection) in DATABASES:
+            self.table(write, path)
+        else:
+            self.folder(write, path)
         if write.mode in ("upsert", "append_once", "merge") and not write.keys:
             self.problem(
                 (*path, "mode"), f"mode '{write.mode}' needs keys", "name them in write.merge_keys"
             )
+
+    def folder(self, write: WriteConfig, path: Path_) -> None:
+        self.stored(write.connection, (*path, "connection"))
+        if self.kind(write.connection) in REMOTE:
+            self.in_store(write, path)
+        if write.format == "sql" and self.kind(write.connection) == "local":
+            words = f"connection '{write.connection}' is a folder: format sql writes to a database"
+            self.problem(
+                (*path, "format"), words, "give a connection with type: sqlite or postgres"
+            )
+
+    def in_store(self, write: WriteConfig, path: Path_) -> None:
+        """A target in a store of files."""
+        if write.format not in self.in_stores(write.connection) and not self.is_stand_in(
+            (*path, "format")
+        ):
+            words = f"format '{write.format}' can't be written to connection '{write.connection}'"
+            self.problem((*path, "format"), words, self.others(write.connection))
+
+    def in_stores(self, connection: str | None) -> tuple[str, ...]:
+        """The formats that a store holds."""
+        has_delta = self.kind(connection) in DELTA_STORES
+        return ("csv", "json", "parquet", *(("delta",) if has_delta else ()))
+
+    def others(self, connection: str | None) -> str:
+        return f"{', '.join(self.in_stores(connection))} can"
+
+    def table(self, write: WriteConfig, path: Path_) -> None:
+        """A target in a database."""
+        self.connection(write.connection, (*path, "connection"))
+        if write.format != "sql" and not self.is_stand_in((*path, "format")):
+            words = f"connection '{write.connection}' is a database: its format is sql"
+            self.problem((*path, "format"), words)
+        if write.path is not None:
+            self.problem((*path, "path"), "a database has tables: write `table`, not `path`")
+        if write.partition_by:
+            self.problem(
+                (*path, "partition_by"),
+                "a table of a database has no folders",
+                "leave it out; or make a partitioned table in the database and write to it",
+            )
+
+    def quarantine(self, quarantine: QuarantineConfig, path: Path_) -> None:
+        self.one_place(quarantine, path)
+        if self.kind(quarantine.connection) not in DATABASES:
+            self.stored(quarantine.connection, (*path, "connection"))
+            return
+        self.connection(quarantine.connection, (*path, "connection"))
+        if quarantine.path is not None:
+            self.problem((*path, "path"), "a database has tables: write `table`, not `path`")
 
     def quarantine_tests(self, node: NodeConfig, path: Path_) -> None:
         if node.validation is None or node.validation.quarantine is not None:
@@ -225,22 +304,27 @@ class _Checker:
 
     def source_format(self, read: ReadConfig, path: Path_) -> None:
         """Databases are read as `sql`, folders are not."""
+        if read.format == "simulation":
+            self.simulation((*path, "options"))
+            return
         kind = self.kind(read.connection)
-        if kind == "sqlite" and read.format != "sql":
+        if kind in DATABASES and read.format != "sql":
             words = f"connection '{read.connection}' is a database: its format is sql"
             self.problem((*path, "format"), words)
         elif kind == "local" and read.format == "sql":
             words = f"connection '{read.connection}' is a folder: format sql reads a database"
-            self.problem((*path, "format"), words, "give a connection with type: sqlite")
+            self.problem(
+                (*path, "format"), words, "give a connection with type: sqlite or postgres"
+            )
         elif kind == "http" and read.format != "api":
             words = f"connection '{read.connection}' is a web service: its format is api"
             self.problem((*path, "format"), words)
         elif kind not in (None, "http") and read.format == "api":
             words = f"connection '{read.connection}' is no web service: format api reads one"
             self.problem((*path, "format"), words, "give a connection with type: http")
-        elif kind in REMOTE and read.format not in ("csv", "json", "parquet"):
+        elif kind in REMOTE and read.format not in self.in_stores(read.connection):
             words = f"format '{read.format}' can't be read from connection '{read.connection}'"
-            self.problem((*path, "format"), words, "csv, json and parquet can")
+            self.problem((*path, "format"), words, self.others(read.connection))
         elif read.format == "api":
             self.api_options((*path, "options"))
 
@@ -251,6 +335,23 @@ class _Checker:
         tree = self.positions.tree(path)
         if tree is not None:
             self.problems += misshapen(ApiOptions, tree)
+
+    def simulation(self, path: Path_) -> None:
+        from odibi.config.shape import misshapen  # as below: only for projects that simulate
+        from odibi.config.simulation_options import SimulationOptions
+        from odibi.simulation.plan import mistakes
+
+        tree = self.positions.tree(path)
+        if tree is None:
+            words = "a simulated source is described in read.options.simulation"
+            self.problem(path[:-1], words, "give it scope, entities and columns")
+            return
+        if problems := misshapen(SimulationOptions, tree):
+            self.problems += problems
+            return
+        options = SimulationOptions.model_validate(plain(tree))
+        for mistake in mistakes(options.simulation):
+            self.problem((*path, "simulation", *mistake.path), mistake.message, mistake.hint)
 
     def declared_columns(self, read: ReadConfig, path: Path_) -> None:
         columns = read.options.get("columns")
@@ -279,12 +380,13 @@ class _Checker:
             )
 
     def stored(self, name: str | None, path: Path_) -> None:
-        """A connection that files are written to."""
+        """A connection that files are written to: those of nodes, and what is set aside."""
         self.connection(name, path)
-        known = {"sqlite": "database", "http": "web service", **dict.fromkeys(REMOTE, "store")}
+        known = {**dict.fromkeys(DATABASES, "database"), "http": "web service"}
         words = known.get(self.kind(name) or "")
         if words is not None:
-            self.problem(path, f"connection '{name}' is a {words} that is only read")
+            use = "holds tables, not files" if words == "database" else "is only read"
+            self.problem(path, f"connection '{name}' is a {words} that {use}")
 
     def kind(self, name: str | None) -> str | None:
         connection = self.project.connections.get(name or "")
@@ -296,13 +398,19 @@ class _Checker:
                 continue
             at = self.positions.at(("connections", name))
             message = f"connection '{name}': type '{connection.type}' is not supported yet"
-            (self.problems if name in self.used else self.warnings).append(Problem(at, message))
+            problem = Problem(at, message, INSTEAD.get(connection.type))
+            (self.problems if name in self.used else self.warnings).append(problem)
 
     def places(self) -> None:
         for key in ("story", "system"):
             section = getattr(self.project, key)
             if section is not None:
                 self.stored(section.connection, (key, "connection"))
+                if self.kind(section.connection) in REMOTE:
+                    words = (
+                        f"connection '{section.connection}' is a store: {key} is kept in a folder"
+                    )
+                    self.problem((key, "connection"), words, "name a connection of type local")
 
     def file(self, name: str | None, path: Path_) -> None:
         """A file named in the YAML, relative to the YAML that names it."""

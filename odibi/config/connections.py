@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import AliasChoices, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from odibi.config.fields import Model
 from odibi.config.unsupported import REMOTE
@@ -30,6 +30,27 @@ class SqliteConnection(Model):
     type: Literal["sqlite"] = Field(description="A SQLite database file.")
     validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
     path: str = Field(description="Database file, relative to this YAML.")
+
+
+class PostgresConnection(Model):
+    type: Literal["postgres", "postgresql"] = Field(description="A PostgreSQL database.")
+    validation_mode: Lazy = Field("lazy", description=_WHEN_CHECKED)
+    host: str = Field(
+        validation_alias=AliasChoices("host", "server"), description="Host name, also as `server`."
+    )
+    port: int = Field(5432, ge=1, le=65535, description="Port.")
+    database: str = Field(description="Database.")
+    username: str | None = Field(
+        None, validation_alias=AliasChoices("username", "user"), description="User, also as `user`."
+    )
+    password: str | None = Field(None, description="Password, best as ${VARIABLE}.")
+    schema_: str = Field(
+        "public", alias="schema", description="Schema of tables whose names say none."
+    )
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        "prefer", description="Whether and how the connection is encrypted."
+    )
+    timeout: float = Field(30, gt=0, description="Seconds to wait for a connection, and for locks.")
 
 
 class HttpNoAuth(Model):
@@ -145,7 +166,16 @@ class OtherConnection(Model):
     type: str = Field(description="Type of the connection.")
 
 
-_KNOWN = {"local", "sqlite", "http", "sql_server", "azure_blob", "delta", "unity_catalog"}
+_KNOWN = {
+    "local",
+    "sqlite",
+    "postgres",
+    "http",
+    "sql_server",
+    "azure_blob",
+    "delta",
+    "unity_catalog",
+}
 
 
 def _kind(value: Any) -> str:
@@ -154,12 +184,15 @@ def _kind(value: Any) -> str:
     )
     if found in REMOTE:
         return "remote"
+    if found == "postgresql":
+        return "postgres"
     return found if isinstance(found, str) and found in _KNOWN else "other"
 
 
 ConnectionConfig = Annotated[
     Annotated[LocalConnection, Tag("local")]
     | Annotated[SqliteConnection, Tag("sqlite")]
+    | Annotated[PostgresConnection, Tag("postgres")]
     | Annotated[HttpConnection, Tag("http")]
     | Annotated[SqlServerConnection, Tag("sql_server")]
     | Annotated[AzureBlobConnection, Tag("azure_blob")]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from odibi.config.fields import Duration, Format, Model
+from odibi.config.orchestration import NodeOrchestration, Orchestration
 from odibi.config.validation import TestConfig, ValidationConfig
 
 __all__ = [
@@ -37,17 +38,28 @@ class RetryConfig(Model):
 
 class IncrementalConfig(Model):
     mode: Literal["rolling_window", "stateful"] = Field(
-        "rolling_window", description="A window back from now, or a stored high-water mark."
+        "rolling_window", description="A window back from now, or rows above a stored mark."
     )
     key_column: str = Field(alias="column", description="Column that tells new rows.")
-    fallback_column: str | None = Field(None, description="Used where key_column is null.")
-    lookback: int | None = Field(None, description="Length of the window, in units.")
-    unit: Literal["hour", "day", "month", "year"] | None = Field(
-        None, description="Unit of the window."
+    fallback_column: str | None = Field(None, description="Used where the column is null.")
+    lookback: int | None = Field(
+        None, ge=1, description="Length of the window, in units (rolling_window; 1 when absent)."
     )
-    state_key: str | None = Field(None, description="Name of the stored mark.")
-    watermark_lag: Duration | None = Field(None, description="Overlap below the mark, such as 2h.")
-    date_format: str | None = Field(None, description="How dates are written in the source.")
+    unit: Literal["hour", "day", "month", "year"] | None = Field(
+        None, description="Unit of the window (rolling_window; day when absent)."
+    )
+    state_key: str | None = Field(
+        None,
+        min_length=1,
+        max_length=80,
+        description="Name of the mark; pipeline.node when absent.",
+    )
+    watermark_lag: Duration | None = Field(
+        None, description="How far below the mark rows are read again, such as 2h (stateful)."
+    )
+    date_format: Literal["iso", "us", "eu", "sql_server", "oracle", "oracle_sqlserver"] | None = (
+        Field(None, description="How dates and times are written in a column of text.")
+    )
 
 
 class TimeTravelConfig(Model):
@@ -153,7 +165,9 @@ class WriteMetadataConfig(Model):
 class WriteConfig(Model):
     connection: str = Field(description="Connection to write to.")
     format: Format = Field(description="Format of the target.")
-    table: str | None = Field(None, description="Table of the target.")
+    table: str | None = Field(
+        None, description="Table of the target; in a database it may name its schema."
+    )
     path: str | None = Field(None, description="File or folder below the connection.")
     register_table: str | None = Field(None, description="Name to register the table by.")
     mode: Literal["overwrite", "append", "upsert", "append_once", "merge"] = Field(
@@ -167,8 +181,12 @@ class WriteConfig(Model):
         default_factory=dict, description="Properties of the table (Delta)."
     )
     merge_schema: bool = Field(False, description="Let appended rows bring new columns.")
-    overwrite_schema: bool = Field(False, description="Let an overwrite change the schema (Delta).")
-    first_run_query: str | None = Field(None, description="Query of the first, full load.")
+    overwrite_schema: bool = Field(
+        False, description="Let an overwrite change the schema (Delta, databases)."
+    )
+    first_run_query: str | None = Field(
+        None, description="Query of the read while the table isn't there (format: sql)."
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the format: keys, compression, header, …"
     )
@@ -177,13 +195,13 @@ class WriteConfig(Model):
         None, description="Add columns that say where rows came from."
     )
     skip_if_unchanged: bool = Field(
-        False, description="Don't write when the content is the same as last time."
+        False, description="Don't write when the content is that of the last write."
     )
     skip_hash_columns: list[str] | None = Field(
-        None, description="Columns that make the content hash."
+        None, description="Columns that are compared; all when absent."
     )
     skip_hash_sort_columns: list[str] | None = Field(
-        None, description="Order of rows for the content hash."
+        None, description="Accepted for 3.x: rows in another order are the same content."
     )
     streaming: dict[str, Any] | None = Field(
         None, description="Refused: streaming is not supported."
@@ -220,13 +238,13 @@ class PrivacyConfig(Model):
 
 class SchemaPolicyConfig(Model):
     mode: Literal["enforce", "evolve"] = Field(
-        "enforce", description="Keep the target's schema, or let it grow."
+        "enforce", description="Keep the stored table's columns and types, or let it grow."
     )
     on_new_columns: Literal["ignore", "fail", "add_nullable"] | None = Field(
-        None, description="What new columns mean."
+        None, description="When absent: ignore with enforce, add_nullable with evolve."
     )
     on_missing_columns: Literal["fail", "fill_null"] = Field(
-        "fill_null", description="What missing columns mean."
+        "fill_null", description="What columns mean that the result lacks."
     )
 
 
@@ -264,7 +282,8 @@ class NodeConfig(Model):
         default_factory=list, description="Statements after the node has written."
     )
     materialized: Literal["table", "view", "incremental"] | None = Field(
-        None, description="Accepted for 3.x."
+        None,
+        description="incremental: write.mode is append when absent; view: a node without write.",
     )
     cache: bool = Field(False, description="Accepted for 3.x; odibi holds what several nodes need.")
     log_level: Level | None = Field(None, description="Log level of the node.")
@@ -276,7 +295,7 @@ class NodeConfig(Model):
     )
     contracts: list[TestConfig] = Field(default_factory=list, description="Tests on the input.")
     schema_policy: SchemaPolicyConfig | None = Field(
-        None, description="How the target's schema may change."
+        None, description="What happens when the result's columns aren't those of the table."
     )
     privacy: PrivacyConfig | None = Field(None, description="Treatment of personal data.")
     sensitive: bool | list[str] = Field(False, description="Columns (or all) hidden in stories.")
@@ -284,14 +303,25 @@ class NodeConfig(Model):
         None, description="Longest time the node may take, such as 5m."
     )
     retry: RetryConfig | None = Field(None, description="Retry settings of this node.")
-    orchestration: dict[str, Any] | None = Field(
-        None, description="Settings for generated schedulers."
+    orchestration: NodeOrchestration | None = Field(
+        None, description="Settings for generated schedulers (`odibi gen`)."
     )
     unit_tests: list[dict[str, Any]] = Field(
         default_factory=list, description="Given and expected rows."
     )
     heal: dict[str, Any] | bool | None = Field(None, description="Healing of SQL in dev mode.")
     drift: dict[str, Any] | None = Field(None, description="Drift settings.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _adding(cls, value: Any) -> Any:
+        """`materialized: incremental` makes append the mode of a write that names none."""
+        if not isinstance(value, dict) or value.get("materialized") != "incremental":
+            return value
+        write = value.get("write")
+        if not isinstance(write, dict) or "mode" in write:
+            return value
+        return {**value, "write": {**write, "mode": "append"}}
 
 
 class PipelineConfig(Model):
@@ -308,6 +338,6 @@ class PipelineConfig(Model):
     auto_cache_threshold: int | None = Field(
         3, description="Accepted for 3.x; odibi holds what several nodes need."
     )
-    orchestration: dict[str, Any] | None = Field(
-        None, description="Settings for generated schedulers."
+    orchestration: Orchestration | None = Field(
+        None, description="Settings for generated schedulers (`odibi gen`)."
     )

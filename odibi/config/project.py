@@ -9,6 +9,7 @@ from pydantic import Field
 from odibi.config.connections import ConnectionConfig
 from odibi.config.fields import Model
 from odibi.config.nodes import Level, PipelineConfig, RetryConfig
+from odibi.config.orchestration import Orchestration
 
 __all__ = ["ProjectConfig"]
 
@@ -113,6 +114,9 @@ class ProjectConfig(Model):
     vars: dict[str, Any] = Field(default_factory=dict, description="Values for ${vars.name}.")
     retry: RetryConfig = Field(
         default_factory=RetryConfig, description="Retry settings of all nodes."
+    )
+    orchestration: Orchestration | None = Field(
+        None, description="Settings for generated schedulers (`odibi gen`), of all pipelines."
     )
     logging: LoggingConfig = Field(default_factory=LoggingConfig, description="What is logged.")
     alerts: list[AlertConfig] = Field(default_factory=list, description="Who is told what.")

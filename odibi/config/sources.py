@@ -159,13 +159,34 @@ def _environments(tree: Value) -> dict[str, Value]:
 
 
 def _overlay(tree: Value, over: Value) -> Value:
-    """As `merge`, but a pipeline takes the place of the one with its name."""
+    """As `merge`, but a pipeline takes the place of the one with its name, and so does a connection
+    of another type: the keys of the one type mean nothing to the other."""
     pipelines = tree.data.get("pipelines")
     given = {_name(pipeline) for pipeline in _items(over.data.get("pipelines"))} - {None}
     if pipelines is not None and given:
         kept = [pipeline for pipeline in _items(pipelines) if _name(pipeline) not in given]
         tree = replace(tree, data={**tree.data, "pipelines": replace(pipelines, data=kept)})
+    connections = tree.data.get("connections")
+    if connections is not None and (changed := _retyped(connections, over.data.get("connections"))):
+        same = {name: one for name, one in connections.data.items() if name not in changed}
+        tree = replace(tree, data={**tree.data, "connections": replace(connections, data=same)})
     return merge(tree, over)
+
+
+def _retyped(connections: Value, over: Value | None) -> set[str]:
+    """Names of the connections that `over` gives another type."""
+    if over is None or not (isinstance(connections.data, dict) and isinstance(over.data, dict)):
+        return set()
+    return {
+        name
+        for name, one in over.data.items()
+        if name in connections.data and (given := _type(one)) and given != _type(connections.data[name])
+    }  # fmt: skip
+
+
+def _type(connection: Value) -> str | None:
+    kind = connection.data.get("type") if isinstance(connection.data, dict) else None
+    return kind.data if kind is not None and isinstance(kind.data, str) else None
 
 
 def _items(value: Value | None) -> list[Value]:

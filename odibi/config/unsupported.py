@@ -7,9 +7,12 @@ from typing import Any
 
 __all__ = [
     "CONNECTIONS",
+    "DATABASES",
+    "DELTA_STORES",
     "FORMATS_READ",
     "FORMATS_WRITTEN",
     "IDLE",
+    "INSTEAD",
     "KEYS",
     "REFUSED",
     "REMOTE",
@@ -18,10 +21,18 @@ __all__ = [
     "refusals",
 ]
 
-FORMATS_READ = ("csv", "json", "parquet", "delta", "sql", "api")
-FORMATS_WRITTEN = ("csv", "json", "parquet", "delta")
+FORMATS_READ = ("csv", "json", "parquet", "delta", "sql", "api", "simulation")
+FORMATS_WRITTEN = ("csv", "json", "parquet", "delta", "sql")
 REMOTE = ("s3", "gcs", "abfs", "sftp", "memory")
-CONNECTIONS = ("local", "sqlite", "http", *REMOTE)
+DELTA_STORES = ("s3", "gcs", "abfs")
+DATABASES = ("sqlite", "postgres", "postgresql")
+CONNECTIONS = ("local", "http", *DATABASES, *REMOTE)
+
+# types of connections that can't be used yet → what to do instead
+INSTEAD: Mapping[str, str] = {
+    "sql_server": "export its tables as Parquet or CSV (bcp, sqlcmd), or use a PostgreSQL or SQLite database",
+    "azure_blob": "use type: abfs to read its files",
+}
 
 # keys of 3.x that the models don't have → why not
 KEYS: Mapping[str, str] = {
@@ -48,14 +59,6 @@ _SET: Callable[[Any], bool] = bool
 REFUSED: Mapping[tuple[str, ...], tuple[Callable[[Any], bool], str]] = {
     ("streaming",): (_SET, "streaming is not supported"),
     ("read", "streaming"): (_SET, "streaming is not supported"),
-    ("read", "incremental"): (
-        lambda v: v is not None and v.mode == "stateful",
-        "a stored high-water mark is not supported yet; `mode: rolling_window` is",
-    ),
-    ("read", "incremental", "date_format"): (
-        _SET,
-        "date_format is not supported yet; declare the column's type in read.options.columns",
-    ),
     ("read", "archive_options"): (_SET, "Spark's archiving options are not supported"),
     ("read", "schema_ddl"): (
         _SET,
@@ -64,22 +67,12 @@ REFUSED: Mapping[tuple[str, ...], tuple[Callable[[Any], bool], str]] = {
     ("write", "streaming"): (_SET, "streaming is not supported"),
     ("write", "merge_options"): (_SET, "SQL Server's merge options are not supported"),
     ("write", "overwrite_options"): (_SET, "SQL Server's overwrite options are not supported"),
-    ("write", "first_run_query"): (
-        _SET,
-        "first_run_query needs incremental loading, which is not supported yet",
-    ),
-    ("write", "skip_if_unchanged"): (_SET, "skip_if_unchanged is not supported yet"),
     ("write", "zorder_by"): (_SET, "zorder_by is not supported yet"),
     ("write", "table_properties"): (_SET, "table_properties are not supported yet"),
     ("write", "auto_optimize"): (_SET, "auto_optimize is not supported yet"),
     ("write", "register_table"): (
         _SET,
         "register_table is not supported; nodes are tables by their names",
-    ),
-    ("schema_policy",): (_SET, "schema_policy is not supported yet"),
-    ("materialized",): (
-        lambda v: v in ("view", "incremental"),
-        "this materialisation is not supported yet",
     ),
     ("unit_tests",): (_SET, "unit_tests are not supported yet"),
     ("heal",): (_SET, "healing is not supported yet"),
@@ -109,17 +102,18 @@ IDLE: Mapping[str, Mapping[str, str]] = {
     },
     "pipeline": {
         "freshness_sla": "freshness is not watched yet",
-        "orchestration": "there are no scheduler generators yet",
     },
     "node": {
-        "orchestration": "there are no scheduler generators yet",
         "log_level": "log_level has no effect: events hold every level",
+    },
+    "quarantine": {
+        "retention_days": "retention_days has no effect: rejected rows stay until somebody removes them",
     },
 }
 
 
 def idle_keys(kind: str, model: Any) -> list[tuple[str, str]]:
-    """Keys that the YAML sets on a project, pipeline or node and that have no effect, each with why."""
+    """Keys that the YAML sets on a part of the project and that have no effect, each with why."""
     return [(key, why) for key, why in IDLE[kind].items() if key in model.model_fields_set]
 
 

@@ -137,12 +137,14 @@ class QuarantineColumnsConfig(Model):
 class QuarantineConfig(Model):
     connection: str = Field(description="Connection that keeps the rejected rows.")
     path: str | None = Field(None, description="File of rejected rows.")
-    table: str | None = Field(None, description="Table of rejected rows.")
+    table: str | None = Field(None, description="Table of rejected rows, in a database.")
     add_columns: QuarantineColumnsConfig = Field(
         default_factory=QuarantineColumnsConfig,
         description="Columns added to rejected rows.",
     )
-    retention_days: int | None = Field(90, description="Days to keep rejected rows.")
+    retention_days: int | None = Field(
+        90, description="Accepted for 3.x: rejected rows stay until somebody removes them."
+    )
     max_rows: int | None = Field(None, description="Refused: a quarantine keeps every row.")
     sample_fraction: float | None = Field(
         None, description="Refused: a quarantine keeps every row."

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 import traceback
 from typing import TYPE_CHECKING
 
 from odibi.errors import EngineError, OdibiError
 from odibi.events import ErrorInfo
+from odibi.redact import MASK
 
 if TYPE_CHECKING:
     from odibi.config import Position
@@ -16,6 +18,10 @@ __all__ = ["backoff", "describe", "is_transient"]
 
 _TRANSIENT = (ConnectionError, TimeoutError, InterruptedError)
 _MAX_DELAY = 60.0
+# quoted text; what follows `key` or `value`; numbers
+_VALUE = re.compile(
+    r"'(?:[^']|'')*'|\"[^\"]*\"|(?<=\bkey ).+?(?= occurs|$)|(?<=\bvalue )\S+|(?<![\w.'\"])-?\d[\d.,:\-]*\d|\b\d\b"
+)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -34,10 +40,20 @@ def backoff(kind: str, attempt: int, rng: random.Random) -> float:
     return min(delay, _MAX_DELAY) * rng.uniform(0.5, 1.0)
 
 
-def describe(error: BaseException, position: Position | None) -> ErrorInfo:
-    """The error for people: our own errors without a traceback, anything else with it."""
+def describe(
+    error: BaseException, position: Position | None, written: str | None = None
+) -> ErrorInfo:
+    """The error for people: our own errors without a traceback, anything else with it.
+
+    `written` is what the author wrote about a node that handles sensitive data: of the values in
+    the error only those that stand there are shown.
+    """
     ours = isinstance(error, OdibiError)
     message = str(error) if ours else f"{type(error).__name__}: {error}"
+    trace = None if ours else "".join(traceback.format_exception(error))
+    if written is not None:
+        message = _masked(message, written) if ours else f"{type(error).__name__}: {MASK}"
+        trace = None if trace is None else _places_of(error)
     return ErrorInfo(
         kind=type(error).__name__,
         message=message or type(error).__name__,
@@ -46,5 +62,23 @@ def describe(error: BaseException, position: Position | None) -> ErrorInfo:
         line=position.line if position else None,
         column=position.column if position else None,
         sql=error.sql if isinstance(error, EngineError) else None,
-        traceback=None if ours else "".join(traceback.format_exception(error)),
+        traceback=trace,
     )
+
+
+def _masked(message: str, written: str) -> str:
+    """The message with stars for values that may come from the data: what is quoted, keys and numbers."""
+
+    def stars(found: re.Match[str]) -> str:
+        inner = found[0].strip("'\"")
+        word = rf"(?<!\w){re.escape(inner)}(?!\w)"
+        known = not inner or re.search(word, written) is not None
+        return found[0] if known else found[0].replace(inner, MASK)
+
+    return _VALUE.sub(stars, message)
+
+
+def _places_of(error: BaseException) -> str:
+    """Where the error came from, without what it and its causes say."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return "".join(traceback.format_list(frames)) + f"{type(error).__name__}: {MASK}\n"

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from odibi import __version__, functions, graph, plan, plugins, run_state, select
 from odibi import events as ev
-from odibi.clashes import check_outputs
+from odibi.clashes import check_outputs, common_places
 from odibi.control import ControlFile
 from odibi.engine import Engine, UserFunction
 from odibi.errors import UsageError
 from odibi.event_log import EventLog, log_files
 from odibi.ledger import Ledger
-from odibi.locks import acquire
+from odibi.locks import Lock, acquire
+from odibi.marks import Marks, folder_of
 from odibi.node import RunFacts
 from odibi.runner.scheduler import Outcome, Scheduler
 
@@ -36,6 +37,7 @@ class RunRequest:
 
     `sample` reads that many rows per source and writes to a scratch folder; `scratch` reads all rows
     and writes there. `sql` takes the place of the selected node's last SQL step, in a scratch run.
+    `variables` are those of the command line, as `loaded` was loaded with.
     `wait` is how many seconds to wait for another run of the project to end (None: refuse at once).
     """
 
@@ -53,11 +55,12 @@ class RunRequest:
     profile: Literal["off", "sample", "full"] = "sample"
     wait: float | None = None
     command: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended and where its records are.
+    """How a run ended and where its records are; `ran` are the nodes that this process carried out.
 
     `abandoned` when user code that wouldn't stop is still at work in a thread of this process.
     """
@@ -68,6 +71,7 @@ class RunResult:
     run_dir: Path
     state: run_state.RunState
     abandoned: bool = False
+    ran: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +168,12 @@ def launch(
     Raises LockedError when another run holds the project, UsageError and GraphError before
     anything ran, StateError when the ledger can't be written.
     """
-    with acquire(loaded.root, wait=request.wait):
-        prepared = prepare(loaded, request)
+    with acquire(loaded.root, wait=request.wait, shared=True) as lock:
+        prepared = _prepared_alone(loaded, request, lock)
         ledger, loaded = prepared.ledger, prepared.graph.loaded
         users = functions.load_module(loaded.root)  # before the run exists: it may be broken
         _check_names(prepared, users)
+        ledger.clear_work()
         run_id = request.run_id or ledger.new_run_id()
         run_dir = ledger.run_dir(run_id)
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -183,7 +188,36 @@ def launch(
         state = _final_state(ledger, run_id, recorder)
         _tell(loaded, ledger, run_id, state)
         ledger.close()
-    return RunResult(run_id, outcome.outcome, outcome.exit_code, run_dir, state, outcome.abandoned)
+    ran = tuple(step.key for step in prepared.plan.steps if step.action == "run")
+    return RunResult(
+        run_id, outcome.outcome, outcome.exit_code, run_dir, state, outcome.abandoned, ran
+    )
+
+
+def _prepared_alone(loaded: Loaded, request: RunRequest, lock: Lock) -> Prepared:
+    """The plan, with all that it runs held by this process: made anew when others had to be waited for,
+    as they may have changed what there is to do."""
+    prepared = prepare(loaded, request)
+    held: set[tuple[str, bool]] = set()
+    while parts := _parts(prepared, together=request.run_id is not None) - held:
+        shared = {name for name, is_shared in parts if is_shared}
+        if lock.add((name for name, _ in parts), shared=shared, wait=request.wait):
+            prepared = prepare(loaded, request)
+        held |= parts
+    return prepared
+
+
+def _parts(prepared: Prepared, *, together: bool) -> set[tuple[str, bool]]:
+    """What no other run may do at the same time: the pipelines, and tables that several of them add to.
+
+    A scheduler runs nodes of a pipeline in processes of their own, `together` in one run that it has
+    named: they share the pipeline, and each holds those of its nodes that write.
+    """
+    keys = {step.key for step in prepared.plan.steps if step.action == "run"}
+    parts = {(f"pipeline {prepared.graph.nodes[key].pipeline}", together) for key in keys}
+    parts |= {(f"table {place}", False) for place in common_places(prepared.graph, keys)}
+    own = {(f"node {key}", False) for key in keys if prepared.graph.nodes[key].stores}
+    return parts | own if together else parts
 
 
 def _check_names(prepared: Prepared, users: Mapping[str, UserFunction]) -> None:
@@ -221,7 +255,7 @@ def _carry_out(
         emit(ev.LogLine(level="WARNING", message=str(warning)))
     engine = open_engine(
         prepared.engine,
-        loaded.root / ".odibi" / "work" / run_id,
+        loaded.root / ".odibi" / "work" / _work_name(run_id, recorder.log.path.stem),
         loaded.project.performance.model_dump(),
     )
     try:
@@ -233,6 +267,7 @@ def _carry_out(
             engine=engine,
             nodes=prepared.graph.nodes,
             functions=users,
+            marks=Marks(folder_of(loaded.root), request.env),
             scratch=_scratch(loaded.root, request, run_id),
             sample=request.sample,
             dry=request.dry_run,
@@ -254,6 +289,11 @@ def _carry_out(
     return outcome
 
 
+def _work_name(run_id: str, log: str) -> str:
+    """The folder of a process's work: of those that take part in one run, each has its own."""
+    return run_id if log == "events" else f"{run_id}~{log}"
+
+
 def _scratch(root: Path, request: RunRequest, run_id: str) -> Path | None:
     """The folder that takes what the run writes, unless it writes the project's tables."""
     apart = request.scratch or request.sample is not None
@@ -268,6 +308,7 @@ def _planned(loaded: Loaded, request: RunRequest, prepared: Prepared, run_id: st
         nodes=tuple(prepared.plan.steps),
         root=str(loaded.root),
         command=request.command,
+        variables=request.variables,
         env=request.env,
         selection=request.select,
         excluded=request.exclude,
@@ -281,7 +322,10 @@ def _planned(loaded: Loaded, request: RunRequest, prepared: Prepared, run_id: st
 
 
 def _environment() -> dict[str, str]:
+    """Where the run goes on; a scheduler says which it is and where its own page of the task is."""
+    told = {"orchestrator": "ODIBI_ORCHESTRATOR", "orchestrator_url": "ODIBI_ORCHESTRATOR_URL"}
     return {
+        **{key: os.environ[name] for key, name in told.items() if os.environ.get(name)},
         "odibi": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
@@ -319,3 +363,14 @@ def _tell(loaded: Loaded, ledger: Ledger, run_id: str, state: run_state.RunState
     ledger.index_run(run_id, state)
     told: Any = story.build(state, previous=ledger.previous_state(run_id))
     story.save(told, ledger.run_dir(run_id), loaded)
+    _prune(loaded, ledger)
+
+
+def _prune(loaded: Loaded, ledger: Ledger) -> None:
+    """Remove the records of old runs where odibi.yaml itself says how many to keep, or how long."""
+    config = loaded.project.story
+    said = config.model_fields_set if config else frozenset()
+    if config and not said.isdisjoint({"retention_count", "retention_days"}):
+        keep = config.retention_count if "retention_count" in said else None
+        days = config.retention_days if "retention_days" in said else None
+        ledger.prune(keep=keep, days=days)

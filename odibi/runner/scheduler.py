@@ -237,7 +237,7 @@ class Scheduler:
             if isinstance(error, Cancelled):
                 self._end_cancelled(key, seconds)
                 return
-            info = describe(error, self.facts.position(self.graph.nodes[key]))
+            info = self._described(key, error)
             if not (is_transient(error) and attempt < policy.attempts) or self._is_cancelled(key):
                 self._fail(key, info, seconds, attempt)
                 return
@@ -247,6 +247,14 @@ class Scheduler:
             if self._is_cancelled(key):
                 self._end_cancelled(key, seconds)
                 return
+
+    def _described(self, key: str, error: BaseException) -> ev.ErrorInfo:
+        """The error for the log; of a node that handles sensitive data, without its values."""
+        node = self.graph.nodes[key]
+        config = node.config
+        hides = config.sensitive or any(column.pii for column in config.columns.values())
+        written = f"{config.model_dump_json()}{node.sql_files}" if hides else None
+        return describe(error, self.facts.position(node), written)
 
     async def _pause(self, key: str, seconds: float) -> None:
         """Sleep that a cancel cuts short."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from odibi import places
 from odibi.engine import Frame, Source
 from odibi.errors import NodeError
-from odibi.incremental import window_condition
+from odibi.stages.incremental import asked_of_server, first_query, go_on_from, mark_key, new_rows
 
 if TYPE_CHECKING:
     from odibi.config import ReadConfig
@@ -52,7 +52,7 @@ def _adds_to_a_table(node: Node) -> bool:
 
 
 def _stored(work: Work, name: str, key: str) -> Frame:
-    source = places.stored_source(work.facts.loaded, work.facts.nodes[key])
+    source = work.stored(work.facts.nodes[key])
     if source is None:
         raise NodeError(
             f"input '{name}' has no rows: {key} has not stored a result yet",
@@ -67,11 +67,21 @@ def _stored(work: Work, name: str, key: str) -> Frame:
 def read(work: Work, config: ReadConfig) -> Frame:
     """Read one source and keep the rows that `incremental` and `filter` let through."""
     source = places.source_of(work.facts.loaded, work.node, config)
+    if first := first_query(work, config):
+        source = replace(source, table=None, query=first)
+    if config.incremental and config.incremental.mode == "stateful":
+        since = go_on_from(work, mark_key(work, config.incremental))
+        source = replace(source, goes_on=True, state=since.extra if since else None)
+    if config.incremental and source.format == "sql" and source.connection is not None:
+        source = asked_of_server(work, config.incremental, source)
+    if source.format == "sql" and source.connection is not None:
+        few = work.facts.sample if config.filter is None else None
+        source = replace(source, enough=1 if work.facts.dry else few)
     frame = _read_source(work, source)
     if config.incremental:
-        condition = window_condition(config.incremental, work.facts.started_at, frame.schema)
-        frame = work.sql("read.incremental", f"SELECT * FROM df WHERE {condition}", frame)
-        work.counts.declare("fewer")
+        frame = new_rows(work, config.incremental, frame)
+        if source.format == "simulation" and work.reached is not None:
+            work.reached = replace(work.reached, extra=work.session.source_state())
     if config.filter:
         frame = work.sql("read.filter", f"SELECT * FROM df WHERE ({config.filter})", frame)
         work.counts.declare("fewer")
@@ -79,11 +89,26 @@ def read(work: Work, config: ReadConfig) -> Frame:
 
 
 def _read_source(work: Work, source: Source) -> Frame:
-    if source.format == "api":
+    if source.format in ("api", "simulation"):
         source = replace(source, enough=1 if work.facts.dry else work.facts.sample)
-    work.sources.extend(source.files or (source.path,))
+    if source.format != "simulation":
+        work.sources.extend(source.files or (source.path,))
     work.reads_text = work.reads_text or source.format in _TEXT
-    return work.session.read(source)
+    work.continues |= places.is_output(work.facts.loaded, work.node, source)
+    frame = work.session.read(source)
+    if source.format == "json":
+        _warn_of_unread(work, source, frame)
+    return frame
+
+
+def _warn_of_unread(work: Work, source: Source, frame: Frame) -> None:
+    """Say which keys of the objects aren't read: declared columns leave them out, silently otherwise."""
+    from odibi.stages.json_keys import unread_keys  # for JSON only
+
+    if keys := unread_keys(source.files, [column.name for column in frame.schema]):
+        more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+        names = ", ".join(repr(key) for key in keys[:5])
+        work.warn(f"keys of the JSON objects that aren't read: {names}{more} (options.columns)")
 
 
 def _limited(work: Work, frame: Frame) -> Frame:

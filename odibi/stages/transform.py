@@ -68,9 +68,11 @@ def _build(work: Work, label: str, builtin: Builtin, frame: Frame | None) -> Fra
     """Run a built-in: its SQL over `df`, the node's tables and the targets it continues."""
     before = dict(work.tables)
     for table, target in builtin.targets().items():
-        source = places.target_source(work.facts.loaded, work.node, target)
+        found = places.target_source(work.facts.loaded, work.node, target)
+        source = work.existing(found)
         if source is not None:
             work.tables[table] = work.session.read(source)
+            work.continues |= places.is_output(work.facts.loaded, work.node, source)
     visible = work.visible(frame)
     context = BuildContext(
         columns=frame.schema if frame is not None else (),
@@ -90,9 +92,7 @@ def _build(work: Work, label: str, builtin: Builtin, frame: Frame | None) -> Fra
 def _set_aside(work: Work, builtin: Builtin, frame: Frame) -> None:
     """Rows that a pattern rejects go to the quarantine which its params name."""
     quarantine: Any = getattr(builtin, "quarantine", None)
-    target = places.quarantine_target(
-        work.facts.loaded, quarantine, work.facts.write_id(work.node, "rejected")
-    )
+    target = places.quarantine_target(work.facts.loaded, quarantine, work.write_id("rejected"))
     when = literal(work.facts.started_at.replace(tzinfo=None))
     held = work.hold(
         work.session.sql(

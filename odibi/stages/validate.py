@@ -174,7 +174,7 @@ def _set_aside(
         return
     rejected = work.session.sql(_rejected(work, tests, aside), {"df": marked})
     target = places.quarantine_target(
-        work.facts.loaded, config.quarantine, work.facts.write_id(work.node, "quarantine")
+        work.facts.loaded, config.quarantine, work.write_id("quarantine")
     )
     reasons = {
         checks.test_name(test): sum(n for mask, n in masks.items() if mask >> i & 1)

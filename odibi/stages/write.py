@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odibi import events as ev
 from odibi import places
-from odibi.engine import Frame, ReadReport, Rows, Source, Target, Written
+from odibi.engine import Frame, ReadReport, Rows, Source, Staged, Target, Written
 from odibi.errors import NodeError
 from odibi.node import settle_rows
+from odibi.stages.schema_policy import fitted
+from odibi.stages.unchanged import contents_of, is_unchanged
 from odibi.transforms.sql import ident, literal
 from odibi.values import shown
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["hidden_columns", "mask_rows", "profile", "publish", "put_aside", "write"]
 
 _MASKED = "***"
+_NOTHING = Written(rows=0, bytes=0, files=())
+"""What was written when the rows were there already."""
 _VALUE_IN_REASON = re.compile(r"column (?P<column>.+?): .* is not (?P<type>.+)", re.DOTALL)
 
 
@@ -34,14 +39,20 @@ def write(work: Work, frame: Frame) -> Frame:
     config = work.node.config.write
     if config is None:
         return _pass_on(work, frame)
+    if config.skip_if_unchanged and work.facts.moves_marks:
+        frame = work.hold(frame)  # computed once, to be compared and maybe written
+        if is_unchanged(work, frame):
+            return _leave_table(work, frame)
     if config.add_metadata:
         frame = _add_metadata(work, frame)
-    target = _diverted(
-        work, places.target_of(work.facts.loaded, work.node, work.facts.write_id(work.node))
-    )
+    target = places.target_of(work.facts.loaded, work.node, work.write_id())
+    frame, target = fitted(work, frame, target)
+    target = _diverted(work, target)
     if work.job.consumers and not _readable_after(target):
         frame = work.hold(frame)
     work.written = publish(work, frame, target)
+    if work.continues and work.written == _NOTHING and target.mode == "overwrite":
+        return _stored(work, frame)
     if work.job.consumers and _readable_after(target):
         source = Source(format=target.format, path=target.path, files=work.written.files)
         return work.session.read(source)
@@ -52,10 +63,25 @@ def _pass_on(work: Work, frame: Frame) -> Frame:
     tried = work.facts.scratch is not None and not work.job.consumers  # its rows are what is asked
     if tried or work.job.consumers > 1 or work.reads_text or work.staged_checks:
         frame = work.hold(frame)
+    return _settled(work, frame)
+
+
+def _settled(work: Work, frame: Frame) -> Frame:
+    """The held frame, when all is right with it."""
     for check in work.staged_checks:
         check(frame)
     _set_aside_unreadable(work)
     settle_rows(work, frame.rows)
+    return frame
+
+
+def _leave_table(work: Work, frame: Frame) -> Frame:
+    """Write nothing: the table holds these rows. What was read is read, all the same."""
+    frame = _settled(work, frame)
+    if work.reached is not None:
+        work.facts.marks.store(replace(work.reached, at=datetime.now(UTC)))
+    message = "write.skip_if_unchanged: the content is that of the last write, nothing was written"
+    work.emit(ev.LogLine(level="INFO", message=message, node=work.key))
     return frame
 
 
@@ -79,7 +105,7 @@ def publish(work: Work, frame: Frame, target: Target) -> Written:
     if target.mode == "append_once":
         work.counts.declare("deduplicates")
     places.refuse_foreign_folder(work.facts.loaded, target)
-    if work.facts.origin_id != work.facts.run_id or work.job.attempt > 1:
+    if work.is_repeated:
         work.facts.engine.sweep(target)  # what a killed or failed attempt left beside the target
     staged = work.session.stage(frame, target)
     try:
@@ -90,12 +116,12 @@ def publish(work: Work, frame: Frame, target: Target) -> Written:
     except BaseException:
         work.session.discard(staged)
         raise
-    if target.mode != "overwrite" and work.facts.engine.was_written(target):
+    if _is_there_already(work, target):
         work.session.discard(staged)
         work.warn("this run had already written its rows here: not written again")
-        written = Written(rows=0, bytes=0, files=())
+        written = _NOTHING
     else:
-        written = work.session.commit(staged)
+        written = _commit(work, staged)
     work.emit(
         ev.WriteCommitted(
             node=work.key,
@@ -107,6 +133,32 @@ def publish(work: Work, frame: Frame, target: Target) -> Written:
             version=written.version,
         )
     )
+    return written
+
+
+def _is_there_already(work: Work, target: Target) -> bool:
+    """Whether the rows were published before a crash and must not be again: what adds to a table, and
+    what replaces one by rows made of it (sums go on from the stored ones)."""
+    if target.mode == "overwrite" and not (work.continues and work.is_repeated):
+        return False
+    return work.facts.engine.was_written(target)
+
+
+def _stored(work: Work, frame: Frame) -> Frame:
+    """The table as it was published before a crash: made again of itself, the rows would be others."""
+    source = work.stored(work.node)
+    return frame if source is None else work.session.read(source)
+
+
+def _commit(work: Work, staged: Staged) -> Written:
+    """Make the rows visible, and with them what is known of the read and of the content."""
+    known = [(work.facts.marks, work.reached), (contents_of(work), work.content)]
+    records = [(marks, record) for marks, record in known if record is not None]
+    for marks, record in records:
+        marks.prepare(replace(record, write_id=staged.target.write_id, at=datetime.now(UTC)))
+    written = work.session.commit(staged)
+    for marks, record in records:
+        marks.confirm(record.key)
     return written
 
 
@@ -153,7 +205,7 @@ def _quarantine_lines(work: Work, report: ReadReport, number: int) -> None:
         work.facts.loaded,
         work.node,
         work.facts.run_id,
-        work.facts.write_id(work.node, f"lines{number}"),
+        work.write_id(f"lines{number}"),
     )
     stamped = work.session.sql(
         f"SELECT *, {literal(work.facts.run_id)} AS run_id, {literal(work.key)} AS node FROM df",
@@ -196,7 +248,10 @@ def _diverted(work: Work, target: Target) -> Target:
         return target
     path = work.facts.scratch / target.path.relative_to(target.path.anchor)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return replace(target, path=path, mode="overwrite")
+    if target.format == "sql":  # a file in place of the table
+        path = path.with_name(f"{path.name}.parquet")
+        target = replace(target, format="parquet", options={})
+    return replace(target, path=path, mode="overwrite", table=None, connection=None)
 
 
 def _add_metadata(work: Work, frame: Frame) -> Frame:

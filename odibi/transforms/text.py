@@ -54,7 +54,11 @@ class TrimWhitespace(Builtin):
     )
 
     def build(self, ctx: BuildContext) -> str:
-        found = [column.name for column in ctx.columns if column.type.startswith(_TEXT_TYPES)]
+        found = [
+            column.name
+            for column in ctx.columns
+            if column.type.startswith(_TEXT_TYPES) and not column.type.endswith("]")
+        ]
         chosen = found if self.columns is None else self.columns
         if not chosen:
             return "SELECT * FROM df"

@@ -242,11 +242,11 @@ def test_a_project_reads_a_store(tmp_path: Path, engine_name: str) -> None:
 def test_mistakes_are_named(tmp_path: Path) -> None:
     text = PROJECT.replace("ENGINE", "duckdb").replace("BASE", "/b")
     text = text.replace("format: csv, path: raw", "format: delta, path: raw").replace(
-        "{connection: lake, format: csv", "{connection: bucket, format: csv"
+        "{connection: lake, format: csv", "{connection: bucket, format: sql"
     )
     (tmp_path / "odibi.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "odibi.yaml")
     said = " ".join(str(problem) for problem in caught.value.problems)
     assert "format 'delta' can't be read from connection 'bucket'" in said
-    assert "connection 'bucket' is a store that is only read" in said
+    assert "format 'sql' can't be written to connection 'bucket'" in said

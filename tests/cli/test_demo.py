@@ -28,6 +28,24 @@ def test_it_ends_with_a_summary_and_what_to_type_next(demo: Path) -> None:
     assert screen.rstrip().splitlines()[-1].endswith("cd demo")
 
 
+def test_it_shows_how_right_its_tables_are(demo: Path) -> None:
+    lines = [
+        line for line in (demo / "screen.txt").read_text().splitlines() if line.startswith("✓ ")
+    ]
+    assert [line.split("  ")[0] for line in lines if line.endswith("aim 100 %")] == [
+        "✓ sessions",
+        "✓ session conversion",
+        "✓ bounce",
+        "✓ funnel",
+        "✓ prices",
+        "✓ zones",
+        "✓ delivery times",
+        "✓ order values",
+        "✓ star schema",
+        "✓ bad lines",
+    ]
+
+
 def test_its_tables_can_be_queried(demo: Path) -> None:
     rows = odibi(
         "query", "SELECT count(*) AS n FROM session_conversion", "--json", cwd=demo / "demo"
@@ -75,3 +93,18 @@ def test_a_size_that_is_none_is_refused(tmp_path: Path) -> None:
     outcome = odibi("demo", "--size", "big", cwd=tmp_path)
     assert outcome.code == 2
     assert "'big' is no size" in outcome.err
+
+
+def test_datagen_fills_a_folder_with_what_it_says(tmp_path: Path) -> None:
+    outcome = odibi(
+        "datagen", "--out", "raw", "--size", "1MB", "--days", "3", "--jobs", "1", cwd=tmp_path
+    )
+    assert outcome.code == 0
+    lines = sum(
+        len(file.read_bytes().splitlines())
+        for file in (tmp_path / "raw/clickstream").rglob("*.ndjson")
+    )
+    assert f"{lines:,} click lines" in outcome.out
+    again = odibi("datagen", "--out", "raw", "--size", "many", cwd=tmp_path)
+    assert again.code == 2 and "'many' is no size" in again.err
+    assert "Traceback" not in again.err

@@ -61,7 +61,7 @@ def test_doctor_works_without_a_project(tmp_path: Path) -> None:
         ("pipelines", "pipeline", ["bronze", "silver", "gold"]),
         ("connections", "connection", ["landing", "lake"]),
         ("outputs", "node", ["bronze.orders", "bronze.customers", "silver.orders", "silver.customers", "gold.daily_sales"]),
-        ("engines", "engine", ["duckdb", "pandas"]),
+        ("engines", "engine", ["duckdb", "pandas", "spark"]),
     ],
 )  # fmt: skip
 def test_list(medallion: Path, what: str, column: str, values: list[str]) -> None:

@@ -38,7 +38,7 @@ def copy(tmp_path: Path) -> Path:
 
 def test_the_reference_project_has_no_problems(copy: Path) -> None:
     loaded = load(copy, environ={})
-    assert sum(len(pipeline.nodes) for pipeline in loaded.project.pipelines) == 22
+    assert sum(len(pipeline.nodes) for pipeline in loaded.project.pipelines) == 29
 
 
 def test_every_mistake_of_a_broken_copy_is_one_message(copy: Path) -> None:

@@ -129,8 +129,11 @@ def test_a_mistyped_key_is_one_message_with_the_right_one(folder: Folder, start:
         ('delimiter: ";", columns: {id: BIGINT', 'delimiter: ";", columns: {‸id: 5', "'id' must be the name of a type"),
         ('format: sql, query', '‸format: csv, path', "connection 'shop' is a database: its format is sql"),
         ('connection: raw, format: json, path', 'connection: raw, ‸format: sql, table', "connection 'raw' is a folder: format sql reads a database"),
-        ('{connection: lake, path: stories', '{‸connection: shop, path: stories', "connection 'shop' is a database that is only read"),
-        ('engine: duckdb', '‸engine: spark', "engine 'spark' is not supported yet"),
+        ('{connection: lake, path: stories', '{‸connection: shop, path: stories', "connection 'shop' is a database that holds tables, not files"),
+        ('write: {connection: lake, format: delta, path: payments', 'write: {connection: shop, ‸format: delta, table: payments', "connection 'shop' is a database: its format is sql"),
+        ('write: {connection: lake, format: delta, path: payments', 'write: {connection: shop, format: sql, ‸path: payments', "a database has tables: write `table`, not `path`"),
+        ('write: {connection: lake, format: delta, path', 'write: {connection: lake, ‸format: sql, table', "connection 'lake' is a folder: format sql writes to a database"),
+        ('connection: lake, format: parquet, path: orders, partition_by', 'connection: shop, format: sql, table: orders, ‸partition_by', "a table of a database has no folders"),
         ('project: whole', 'project: whole\n‸recipes: {}', "'recipes' in the file: recipes are not supported; write the nodes out, or share parts with YAML anchors"),
     ],
 )  # fmt: skip
@@ -259,3 +262,10 @@ def _loads_or_is_refused(path: Path, document: Any) -> None:
         assert isinstance(load(path, environ={}), Loaded)
     except ConfigError as error:
         assert error.problems  # noqa: PT017 - either outcome is fine, silence is not
+
+
+def test_keys_that_do_nothing_are_warned_of(folder: Folder) -> None:
+    text = WHOLE.replace("path: rejected,", "path: rejected, retention_days: 3,")
+    assert text != WHOLE
+    said = [w.message for w in folder.load(text).warnings if w not in folder.load(WHOLE).warnings]
+    assert said == ["retention_days has no effect: rejected rows stay until somebody removes them"]

@@ -101,6 +101,16 @@ def test_a_file_beside_the_yaml_is_an_environment_as_well(folder: Folder) -> Non
     assert folder.load(MINIMAL).project.engine == "duckdb"
 
 
+def test_a_connection_of_another_type_keeps_nothing_of_the_former(folder: Folder) -> None:
+    yaml = MINIMAL.replace("pipelines:", "  shop: {type: sqlite, path: shop.db}\npipelines:") + (
+        "environments:\n  prod:\n    connections:\n"
+        "      shop: {type: postgres, host: db.example, database: shop}\n"
+    )
+    shop = folder.load(yaml, env="prod").project.connections["shop"]
+    assert (shop.type, hasattr(shop, "path")) == ("postgres", False)
+    assert folder.load(yaml).project.connections["shop"].type == "sqlite"
+
+
 def test_unknown_environments_and_what_they_may_not_override(folder: Folder) -> None:
     assert folder.said(ENVIRONMENTS, env="prd") == [
         "10:1: environment 'prd' is not defined (did you mean 'prod'?)"

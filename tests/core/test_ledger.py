@@ -481,3 +481,12 @@ def test_git_is_told_to_keep_out_whoever_makes_the_folder(tmp_path: Path) -> Non
     with acquire(tmp_path):
         Ledger(tmp_path).runs()
     assert (tmp_path / ".odibi" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_process_killed_before_its_first_word_leaves_no_run(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    folder = tmp_path / ".odibi" / "runs" / "20260101-120000-aaaa"
+    folder.mkdir(parents=True)
+    (folder / "events.jsonl").touch()
+    assert ledger.runs() == []
+    assert ledger.resumable() is None

@@ -104,3 +104,32 @@ def test_a_place_that_cannot_be_locked_is_a_state_error(tmp_path: Path) -> None:
     (tmp_path / ".odibi").write_text("a file where a folder should be")
     with pytest.raises(StateError, match="the lock can't be opened"):
         acquire(tmp_path)
+
+
+def test_parts_of_a_project_are_held_apart(tmp_path: Path) -> None:
+    with acquire(tmp_path, shared=True) as one, acquire(tmp_path, shared=True) as two:
+        assert one.add(["pipeline a", "table /x"]) is False
+        assert two.add(["pipeline b"]) is False
+        with pytest.raises(LockedError, match="this project, pipeline a: process"):
+            two.add(["pipeline a"])
+        with pytest.raises(LockedError, match="another run holds this project: process"):
+            acquire(tmp_path)
+        one.release()
+        assert two.add(["pipeline a"]) is False
+    acquire(tmp_path).release()
+
+
+def test_names_that_look_alike_in_a_file_name_are_different_parts(tmp_path: Path) -> None:
+    with acquire(tmp_path, shared=True) as lock, acquire(tmp_path, shared=True) as other:
+        lock.add(["table /a b"])
+        other.add(["table /a_b", f"table {'x' * 300}", f"table {'x' * 301}"])
+
+
+def test_parts_are_shared_by_those_who_say_so(tmp_path: Path) -> None:
+    with acquire(tmp_path, shared=True) as one, acquire(tmp_path, shared=True) as other:
+        one.add(["pipeline p", "node p.a"], shared=["pipeline p"])
+        other.add(["pipeline p", "node p.b"], shared=["pipeline p"])
+        with pytest.raises(LockedError, match=r"node p\.a"):
+            other.add(["node p.a"])
+        with acquire(tmp_path, shared=True) as alone, pytest.raises(LockedError):
+            alone.add(["pipeline p"])

@@ -15,6 +15,7 @@ from odibi import places
 from odibi.engine import Source
 from odibi.errors import EngineError, UsageError
 from odibi.graph import Graph
+from odibi.marks import Marks
 from odibi.node import RunFacts
 from odibi.transforms import TargetRef
 from tests.core.projects import MEDALLION, RAW, graph_of, project, store
@@ -363,6 +364,7 @@ def test_metadata_columns_say_where_rows_came_from(
         engine=None,  # type: ignore[arg-type]  # no statement runs on it
         nodes=graph.nodes,
         functions={},
+        marks=Marks(tmp_path),
         scratch=tmp_path,
     )
     found = places.metadata_columns(graph.nodes["p.a"], facts, [tmp_path / name for name in files])

@@ -237,7 +237,12 @@ def test_the_result_for_schedulers() -> None:
     assert document["story"].endswith(f".odibi/runs/{RUN_ID}/story.json")
     silver, failed = document["nodes"]["silver.orders"], document["nodes"]["gold.by_city"]
     assert (silver["status"], silver["rows"], silver["quarantined"]) == ("succeeded", 950, 20)
+    told = silver["checks"].pop("all")
     assert silver["checks"] == {"passed": 1, "failed": ["amount is positive"]}
+    assert [(each["name"], each["passed"]) for each in told if not each["passed"]] == [
+        ("amount is positive", False)
+    ]
+    assert silver["columns"][0] == ["order_id", "BIGINT"]
     assert silver["outputs"] == ["data/silver/orders"]
     assert len(silver["schema_hash"]) == 12
     assert silver["error"] is None

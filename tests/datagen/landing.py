@@ -25,7 +25,9 @@ MESSY = Mess(
     failed_payment=0.2,
     cancelled_order=0.2,
     orphan_payment=0.1,
+    erased_customer=0.1,
     negative_price=0.004,
+    late_menu=0.1,
     ragged_row=0.002,
 )
 

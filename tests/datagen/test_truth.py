@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
 from collections import defaultdict
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -109,7 +111,12 @@ def test_sessions_follow_from_times_and_persons(
 
 def summary(person: str, session: list[tuple[datetime, dict[str, Any]]]) -> tuple[Any, ...]:
     bought = any(e["event_type"] == "purchase" for _, e in session)
-    return (person, session[0][0], session[-1][0], len(session), bought, session[0][1]["city"])
+    furthest = max(_STEP.get(e["event_type"], 1) for _, e in session)
+    ends = (session[0][0], session[-1][0])
+    return (person, *ends, len(session), bought, furthest, session[0][1]["city"])
+
+
+_STEP = {"view_menu": 2, "view_item": 2, "add_to_cart": 3, "begin_checkout": 4, "purchase": 5}
 
 
 def test_zones_of_pings_follow_from_their_coordinates(landing: Landing) -> None:
@@ -132,17 +139,20 @@ def test_zones_of_pings_follow_from_their_coordinates(landing: Landing) -> None:
 
 def test_prices_follow_from_the_snapshots(landing: Landing) -> None:
     days: dict[date, dict[int, int]] = {}
+    late = 0
     for path in sorted((landing.out / "menus").iterdir()):
-        today = days.setdefault(date.fromisoformat(path.stem[5:]), {})
+        delivered = date.fromisoformat(path.stem[5:])
         with path.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
                 price = usable(row["price"])
+                today = days.setdefault(date.fromisoformat(row["snapshot_date"]), {})
+                late += row["snapshot_date"] != delivered.isoformat()
                 if price is not None:
                     assert today.setdefault(int(row["item_id"]), price) == price
     wanted = []
     for item in sorted(set().union(*days.values())):
         since, last = None, None
-        for day, prices in days.items():
+        for day, prices in sorted(days.items()):
             price = prices.get(item)
             if price != last:
                 wanted += [(item, last, since, day)] if last is not None else []
@@ -151,6 +161,7 @@ def test_prices_follow_from_the_snapshots(landing: Landing) -> None:
     found = [tuple(row.values()) for row in truth(landing, "price_intervals")]
     assert sorted(found, key=str) == sorted(wanted, key=str)
     assert len(wanted) > len({w[0] for w in wanted}), "some price changes"
+    assert late > 0, "some menus come after those of a later day"
 
 
 def usable(text: str | None) -> int | None:
@@ -159,6 +170,18 @@ def usable(text: str | None) -> int | None:
     except InvalidOperation:
         return None
     return int(cents) if cents > 0 else None
+
+
+def test_customers_are_gone_exactly_where_the_truth_says_so(landing: Landing) -> None:
+    with closing(sqlite3.connect(landing.out / "oltp" / "odibieats.db")) as db:
+        customers = {row[0] for row in db.execute("SELECT user_id FROM customers")}
+        buyers = dict(db.execute("SELECT order_id, user_id FROM orders").fetchall())
+    orders = truth(landing, "orders")
+    assert {o["order_id"]: o["user_id"] for o in orders} == buyers
+    assert {o["order_id"] for o in orders if o["erased"]} == {
+        order for order, user in buyers.items() if user not in customers
+    }
+    assert 0 < sum(o["erased"] for o in orders) < len(orders)
 
 
 def test_doors_of_orders_follow_from_the_last_located_ping(landing: Landing) -> None:

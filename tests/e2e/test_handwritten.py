@@ -32,7 +32,7 @@ def lake(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_tables_agree_with_the_truth(landing: Path, lake: Path) -> None:
     result = truth.compare_all(lake, landing, handwritten.PRICE_DAY)
     assert result == {key: [] for key in result}
-    assert len(result) == 9
+    assert len(result) == 12
 
 
 Compare = Callable[[Path, Path, Path], list[str]]
@@ -54,6 +54,17 @@ Compare = Callable[[Path, Path, Path], list[str]]
         ("gold/session_conversion", "FROM t LIMIT 10", lambda bad, lake, t: truth.compare_conversion(bad, t)),
         ("gold/time_on_site", "SELECT * REPLACE (avg_minutes * 1.000001 AS avg_minutes) FROM t",
          lambda bad, lake, t: truth.compare_time_on_site(bad, t)),
+        ("silver/sessions", "SELECT * REPLACE (if(furthest_step = 4, 3, furthest_step) AS furthest_step) FROM t",
+         lambda bad, lake, t: truth.compare_sessions(bad, lake / "silver/identities.parquet", t)),
+        ("gold/bounce", "SELECT * REPLACE (bounced + 1 AS bounced) FROM t", lambda bad, lake, t: truth.compare_bounce(bad, t)),
+        ("gold/bounce", "SELECT * REPLACE (bounce_rate / 2 AS bounce_rate) FROM t",
+         lambda bad, lake, t: truth.compare_bounce(bad, t)),
+        ("gold/funnel", "SELECT * REPLACE (of_visits AS of_previous) FROM t",
+         lambda bad, lake, t: truth.compare_funnel(bad, t)),
+        ("gold/funnel", "FROM t WHERE sessions > 0 AND step_number < 5", lambda bad, lake, t: truth.compare_funnel(bad, t)),
+        ("gold/fact_orders", "SELECT * REPLACE (customer_sk % 2 AS customer_sk) FROM t",
+         lambda bad, lake, t: truth.compare_star(bad, lake / "gold", t)),
+        ("gold/fact_orders", "FROM t LIMIT 10", lambda bad, lake, t: truth.compare_star(bad, lake / "gold", t)),
         ("silver/pings", "SELECT * REPLACE (if(zone_id = 3, 4, zone_id) AS zone_id) FROM t",
          lambda bad, lake, t: truth.compare_zones(bad, t)),
         ("silver/pings", "FROM t WHERE zone_id IS NOT NULL", lambda bad, lake, t: truth.compare_zones(bad, t)),

@@ -22,7 +22,13 @@ def test_it_loads_without_warnings_and_its_edges_make_sense(loaded: config.Loade
     assert not loaded.warnings
     nodes = graph.build(loaded).nodes
     names = {key: node.upstream for key, node in nodes.items()}
-    assert len(names) == 22
+    assert len(names) == 29
+    assert names["gold.fact_orders"] == {
+        "orders": "silver.orders",
+        "dim_date": "gold.dim_date",
+        "dim_restaurant": "gold.dim_restaurant",
+        "dim_customer": "gold.dim_customer",
+    }
     assert names["silver.sessions"] == {
         "events": "silver.events",
         "identities": "silver.identities",

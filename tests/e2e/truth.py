@@ -13,12 +13,15 @@ import duckdb
 __all__ = [
     "compare_all",
     "compare_bad_lines",
+    "compare_bounce",
     "compare_conversion",
     "compare_deliveries",
+    "compare_funnel",
     "compare_identities",
     "compare_order_values",
     "compare_prices",
     "compare_sessions",
+    "compare_star",
     "compare_time_on_site",
     "compare_zones",
 ]
@@ -34,6 +37,9 @@ def compare_all(lake: Path, landing: Path, price_day: str) -> dict[str, list[str
         "sessions": compare_sessions(silver / "sessions.parquet", silver / "identities.parquet", truth),
         "conversion": compare_conversion(gold / "session_conversion.parquet", truth),
         "time on site": compare_time_on_site(gold / "time_on_site.parquet", truth),
+        "bounce": compare_bounce(gold / "bounce.parquet", truth),
+        "funnel": compare_funnel(gold / "funnel.parquet", truth),
+        "star": compare_star(gold / "fact_orders.parquet", gold, truth),
         "zones": compare_zones(silver / "pings.parquet", truth),
         "deliveries": compare_deliveries(
             gold / "delivery_time_by_neighbourhood.parquet", lake / "bronze" / "zones.parquet", truth
@@ -70,11 +76,11 @@ def compare_sessions(sessions: Path, identities: Path, truth: Path) -> list[str]
         WITH named AS (SELECT DISTINCT f.person_id, t.component FROM identities f JOIN who t USING (node)),
         mine AS (
           SELECT component, CAST(started_at AS TIMESTAMP) AS started_at, CAST(ended_at AS TIMESTAMP) AS ended_at,
-            CAST(events AS BIGINT) AS events, converted, city
+            CAST(events AS BIGINT) AS events, converted, CAST(furthest_step AS BIGINT) AS furthest_step, city
           FROM found JOIN named USING (person_id)),
         yours AS (
           SELECT component, CAST(started_at AS TIMESTAMP) AS started_at, CAST(ended_at AS TIMESTAMP) AS ended_at,
-            events, converted, city
+            events, converted, furthest_step, city
           FROM truth)
         """
     return _differences(
@@ -128,6 +134,82 @@ def compare_time_on_site(time_on_site: Path, truth: Path) -> list[str]:
         },
         truth=truth / "sessions.parquet",
         found=time_on_site,
+    )
+
+
+def compare_bounce(bounce: Path, truth: Path) -> list[str]:
+    """Sessions of one event of each day and city, and each row's rate."""
+    return _differences(
+        {
+            "days and cities that differ": f"""
+                WITH yours AS (
+                  SELECT CAST(started_at AS DATE) AS day, city, count(*) AS sessions,
+                    count(*) FILTER (events = 1) AS bounced FROM truth GROUP BY ALL),
+                mine AS (SELECT * REPLACE (CAST(day AS DATE) AS day) FROM found)
+                SELECT m.*, y.* FROM mine m FULL JOIN yours y USING (day, city)
+                WHERE (m.sessions, m.bounced) IS DISTINCT FROM (y.sessions, y.bounced)
+                  OR coalesce(abs(m.bounce_rate - y.bounced / y.sessions) > {_TOLERANCE}, true)""",
+            "nobody who bounces": "SELECT 0 FROM found HAVING sum(bounced) = 0",
+        },
+        truth=truth / "sessions.parquet",
+        found=bounce,
+    )
+
+
+def compare_funnel(funnel: Path, truth: Path) -> list[str]:
+    """Sessions that came to each step on each day in each city, and the shares that follow."""
+    return _differences(
+        {
+            "steps that differ": f"""
+                WITH ends AS (
+                  SELECT CAST(started_at AS DATE) AS day, city, list(furthest_step) AS ends
+                  FROM truth GROUP BY ALL),
+                yours AS (
+                  SELECT day, city, n AS step_number,
+                    ['visit', 'menu', 'cart', 'checkout', 'purchase'][n] AS step, len(ends) AS visits,
+                    len(list_filter(ends, lambda e: e >= n)) AS sessions,
+                    len(list_filter(ends, lambda e: e >= n - 1)) AS before
+                  FROM ends, range(1, 6) AS steps(n)),
+                mine AS (SELECT * REPLACE (CAST(day AS DATE) AS day) FROM found)
+                SELECT m.*, y.* FROM mine m FULL JOIN yours y USING (day, city, step_number)
+                WHERE (m.step, m.sessions) IS DISTINCT FROM (y.step, y.sessions)
+                  OR coalesce(abs(m.of_visits - y.sessions / y.visits) > {_TOLERANCE}, true)
+                  OR (m.of_previous IS NULL) <> (step_number = 1 OR y.before = 0)
+                  OR abs(m.of_previous - y.sessions / nullif(y.before, 0)) > {_TOLERANCE}""",
+        },
+        truth=truth / "sessions.parquet",
+        found=funnel,
+    )
+
+
+def compare_star(fact: Path, gold: Path, truth: Path) -> list[str]:
+    """Each order once, its keys leading to its day, restaurant and customer; erased customers are unknown."""
+    return _differences(
+        {
+            "orders that differ": """
+                WITH mine AS (
+                  SELECT f.order_id, CAST(d.full_date AS DATE) AS day, r.restaurant_id, c.user_id, f.status,
+                    f.total_cents, CAST(f.items_cents + f.delivery_fee_cents AS BIGINT) AS parts,
+                    round(f.minutes_to_door * 60) AS seconds
+                  FROM found f LEFT JOIN dim_date d USING (date_sk)
+                    LEFT JOIN dim_restaurant r USING (restaurant_sk) LEFT JOIN dim_customer c USING (customer_sk)),
+                yours AS (
+                  SELECT order_id, CAST(placed_at AS DATE), restaurant_id, if(erased, '-1', user_id), status,
+                    total_cents, total_cents, epoch(delivered_at) - epoch(placed_at) FROM truth)
+                (FROM mine EXCEPT ALL FROM yours) UNION ALL (FROM yours EXCEPT ALL FROM mine)""",
+            "keys that aren't 0, 1, 2 …": """
+                FROM (SELECT count(*) AS n, max(customer_sk) AS top, min(customer_sk) AS least FROM dim_customer
+                  UNION ALL SELECT count(*), max(restaurant_sk), min(restaurant_sk) FROM dim_restaurant)
+                WHERE (n, least) <> (top + 1, 0)""",
+            "orders of a customer that isn't known, though he hasn't been erased": """
+                SELECT order_id FROM found JOIN truth USING (order_id) WHERE (customer_sk = 0) <> erased""",
+        },
+        truth=truth / "orders.parquet",
+        found=fact,
+        **{
+            name: gold / f"{name}.parquet"
+            for name in ("dim_date", "dim_restaurant", "dim_customer")
+        },
     )
 
 

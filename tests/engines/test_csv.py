@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_bad_lines_are_set_aside_with_their_line_and_reason(
         (3, "column id: x is not a BIGINT", "x,b,2.5,2024-01-02"),
         (4, "too few columns", "3,c"),
         (5, "too many columns", "4,d,4.5,2024-01-04,more"),
-        (6, "column id: 5.7 is not an integer", "5.7,e,5.5,2024-01-05"),
+        (6, "column id: 5.7 is not a BIGINT", "5.7,e,5.5,2024-01-05"),
         (
             9,
             "column amount: zz is not a DOUBLE; column day: 2024-99-01 is not a DATE",
@@ -198,3 +199,65 @@ def test_an_unknown_option_is_refused(session: Session, tmp_path: Path) -> None:
 def test_a_missing_file_is_named(session: Session, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"no file at gone\.csv"):
         session.read(Source("csv", tmp_path / "gone.csv", (), TYPES))
+
+
+def test_infinity_is_one_number_and_what_overflows_is_none(
+    session: Session, tmp_path: Path
+) -> None:
+    file = file_of(tmp_path, "id,f\n1,inf\n2,1e400\n3,0.5\n4,-Infinity\n5,nan\n6,\n7,-1e999\n")
+    frame = read(session, file, {"id": "BIGINT", "f": "DOUBLE"})
+    found = dict(values(session, frame))
+    assert (found.pop(5)) != 0.5
+    assert found == {1: float("inf"), 3: 0.5, 4: float("-inf"), 6: None}
+    assert session.read_reports()[0].unreadable == 2
+    assert rejects(session) == [
+        (3, "column f: 1e400 is not a DOUBLE", "2,1e400"),
+        (8, "column f: -1e999 is not a DOUBLE", "7,-1e999"),
+    ]
+
+
+def test_only_the_columns_that_a_step_uses_stream_and_overflow_is_still_found(
+    session: Session, tmp_path: Path
+) -> None:
+    file = file_of(tmp_path, "id,f\n1,inf\n2,1e400\n3,0.5\n")
+    frame = session.read(source(file, {"id": "BIGINT", "f": "DOUBLE"}))
+    ids = session.sql("SELECT id FROM df WHERE id > 0", {"df": frame})
+    assert values(session, session.hold(ids)) == [(1,), (3,)]
+    assert [line for line, *_ in rejects(session)] == [3]
+
+
+def test_marks_of_thousands_and_decimal_commas(session: Session, tmp_path: Path) -> None:
+    file = file_of(
+        tmp_path,
+        'id;d;f\n"1.000";1.234,50;1.000,25\n2;1,005;2\n3;0,10;3,5\n4,5;1;1\n5;x;1\n6;7,5e-3;0\n',
+    )
+    types = {"id": "BIGINT", "d": "DECIMAL(12,2)", "f": "DOUBLE"}
+    frame = read(session, file, types, options={"delimiter": ";", "decimal": ",", "thousands": "."})
+    found = [(one, str(two), three) for one, two, three in values(session, frame)]
+    assert found == [(3, "0.10", 3.5), (1000, "1234.50", 1000.25)]
+    assert [(line, reason) for line, reason, _ in rejects(session)] == [
+        (3, "column d: 1,005 is not a DECIMAL(12,2)"),
+        (5, "column id: 4,5 is not a BIGINT"),
+        (6, "column d: x is not a DECIMAL(12,2)"),
+        (7, "column d: 7,5e-3 is not a DECIMAL(12,2)"),
+    ]
+
+
+def test_a_declared_form_of_times_is_taken_as_declared(session: Session, tmp_path: Path) -> None:
+    file = file_of(tmp_path, "day,at\n31.12.2025,2025-12-31 23:00:00 +0200\n1.2.2026,x\n")
+    options = {"date_format": "%d.%m.%Y", "timestamp_format": "%Y-%m-%d %H:%M:%S %z"}
+    frame = read(session, file, {"day": "DATE", "at": "TIMESTAMP"}, options=options)
+    assert values(session, frame) == [(date(2025, 12, 31), datetime(2025, 12, 31, 21))]
+    assert [line for line, *_ in rejects(session)] == [3]
+
+
+def test_nothing_in_quotes_is_null(session: Session, tmp_path: Path) -> None:
+    file = file_of(tmp_path, 'id,d,day,f\n1,"",2026-01-01,1\n2,,,\n"",1,"",""\n')
+    types = {"id": "BIGINT", "d": "DECIMAL(5,1)", "day": "DATE", "f": "DOUBLE"}
+    frame = read(session, file, types)
+    assert values(session, frame) == [
+        (1, None, date(2026, 1, 1), 1.0),
+        (2, None, None, None),
+        (None, Decimal("1.0"), None, None),
+    ]
+    assert rejects(session) == []

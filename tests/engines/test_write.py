@@ -243,6 +243,24 @@ def test_no_rows_make_an_empty_table(session: Session, tmp_path: Path) -> None:
         assert stored(session, to) == []
 
 
+@pytest.mark.parametrize("mode", ["append", "append_once", "upsert", "merge"])
+@pytest.mark.parametrize("format_", [*FORMATS, "folder"])
+def test_no_rows_leave_the_table_and_its_types(
+    session: Session, duck: DuckDBEngine, tmp_path: Path, format_: str, mode: str
+) -> None:
+    """A batch without rows may come without types as well: from a text file, all of it is VARCHAR."""
+    parts: dict[str, Any] = {"partition_by": ("name",)} if format_ == "folder" else {}
+    format_ = "parquet" if format_ == "folder" else format_
+    put(session, OLD, target(tmp_path, format_, **parts))
+    empty = target(tmp_path, format_, mode, "w2", keys=("id",), **parts)
+    put(session, "SELECT '' AS id, '' AS name WHERE false", empty)
+    assert duck.was_written(empty) or (format_ == "delta" and mode != "append")  # no version then
+    put(session, NEW, target(tmp_path, format_, "append", "w3", **parts))
+    expected = [(1, "a"), (2, "B"), (2, "b"), (3, "c"), (None, "nobody"), (None, "none")]
+    assert sorted(stored(session, empty, TYPED), key=str) == sorted(expected, key=str)
+    assert leftovers(tmp_path) == []
+
+
 def test_csv_and_json_files_are_what_others_expect(session: Session, tmp_path: Path) -> None:
     query = (
         "SELECT 1 AS id, 'say \"hi\", now' AS text, NULL::INT AS n, 1.50::DECIMAL(10,2) AS price"

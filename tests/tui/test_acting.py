@@ -418,6 +418,7 @@ def waiting(df):
 
 async def edited(pilot: Pilot[None], sql: str | None = None) -> EditSqlDialog:
     """The dialog over the selected node, with other SQL typed."""
+    await until(lambda: app_of(pilot).main.why_not("edit.sql") is None)  # no trial goes on
     await pilot.press("i")
     await until(lambda: isinstance(pilot.app.screen, EditSqlDialog))
     dialog = pilot.app.screen

@@ -122,12 +122,12 @@ def _own_writer() -> bytes:
 
 
 def prefix(step: Step, run_id: str) -> bytes:
-    """The beginning of a recorded log, as that of another run."""
+    """The beginning of a recorded log, as that of another run; an empty one is none yet."""
     log = log_of(step.run).replace(step.run.encode(), run_id.encode())
     if step.alive:
         begin, rest = log.split(b'"writer":', 1)
         log = begin + b'"writer":' + _own_writer() + rest.partition(b"}")[2]
-    return log[: round(len(log) * step.share)]
+    return log[: max(1, round(len(log) * step.share))]
 
 
 async def walk(steps: list[Step], parent: Path) -> None:

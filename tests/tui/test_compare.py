@@ -188,6 +188,32 @@ async def test_all_nodes_and_the_story_of_one(folder: Path, tmp_path: Path) -> N
         assert dict(pane.copies())["name"] == "p.c"
 
 
+async def test_the_filter_narrows_it_and_esc_clears_the_filter_first(
+    folder: Path, tmp_path: Path
+) -> None:
+    async with top(folder, tmp_path, "story") as pilot:
+        await pilot.press("c")
+        pane = await shown(pilot)
+        assert " COMPARE" in said(pilot)
+        await pilot.press("slash", *"p.c", "enter")
+        assert [node.key for node in pane.nodes] == ["p.c"]
+        assert "1 match p.c" in said(pilot)
+        await pilot.press("slash", *"x", "enter")
+        assert "matches `p.cx`" in said(pilot)
+        await pilot.press("escape")
+        assert len(pane.nodes) == 2 and pane.world.compare is not None
+        await pilot.press("escape")
+        assert pane.world.compare is None
+
+
+def test_nodes_that_only_one_run_knows_are_counted(tmp_path: Path) -> None:
+    made = project(tmp_path, NODES)
+    run(made)
+    run(made, select=("a",))
+    assert comparison(made, "last~1", "last").only_in_one() == (2, 0)
+    assert comparison(made, "last", "last~1").only_in_one() == (0, 2)
+
+
 async def test_the_same_run_twice_unmarks_it(folder: Path, tmp_path: Path) -> None:
     async with top(folder, tmp_path, "story") as pilot:
         assert isinstance(pilot.app, TopApp)

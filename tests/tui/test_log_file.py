@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -140,6 +140,8 @@ def test_rows_are_counted_as_they_are_wrapped(said: list[ev.Payload], cells: int
 
 
 @given(texts, st.integers(4, 60))
+@example("\u0301", 4)
+@example("a\n\u200b\nb", 4)
 def test_wrapping_loses_nothing_and_fits(text: str, cells: int) -> None:
     rows = wrapped(text, cells)
     assert all(cell_len(row) <= cells for row in rows)

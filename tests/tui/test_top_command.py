@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 from odibi.ledger import Ledger
 from odibi_tui.follow import Follower
@@ -55,9 +68,73 @@ def test_where_there_is_no_terminal_one_frame_is_printed(tmp_path: Path) -> None
 
 
 def _wide() -> dict[str, str]:
-    import os
-
     return {**os.environ, "COLUMNS": "90", "LINES": "28"}
+
+
+def test_a_terminal_that_cannot_place_its_cursor_gets_one_frame(tmp_path: Path) -> None:
+    run(project(tmp_path, NODES))
+    with in_terminal(tmp_path, TERM="dumb") as (top, screen):
+        said = until(screen, b"FAILED")
+        assert top.wait(20) == 0
+    assert b"\x1b" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_told_to_leave_it_restores_the_terminal(tmp_path: Path, number: signal.Signals) -> None:
+    run(project(tmp_path, NODES))
+    with in_terminal(tmp_path, TERM="xterm-256color") as (top, screen):
+        until(screen, b"FAILED")
+        top.send_signal(number)
+        said = until(screen, b"shows it again")
+        assert top.wait(20) == 128 + number
+    assert b"\x1b[?1049l" in said and b"\x1b[?1000l" in said
+    assert b"Traceback" not in said
+
+
+def test_a_terminal_that_is_gone_ends_it(tmp_path: Path) -> None:
+    run(project(tmp_path, NODES))
+    with in_terminal(tmp_path, TERM="xterm-256color") as (top, screen):
+        until(screen, b"FAILED")
+        os.close(screen)
+        assert top.wait(20)  # it ends: nobody is left to look at it
+
+
+@contextmanager
+def in_terminal(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`odibi top` in a terminal of its own, 30 rows of 100: the process and what it prints."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    top = subprocess.Popen(
+        [sys.executable, "-m", "odibi", "top", "--view", "nodes"],
+        cwd=folder,
+        env={**os.environ, "XDG_CONFIG_HOME": str(folder), **environment},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    try:
+        yield top, ours
+    finally:
+        top.kill()
+        top.wait()
+        with suppress(OSError):
+            os.close(ours)
+
+
+def until(screen: int, sign: bytes) -> bytes:
+    """What was printed, up to and with a sign."""
+    said = b""
+    while sign not in said:
+        ready, _, _ = select.select([screen], [], [], 30)
+        assert ready, said[-2000:]
+        try:
+            said += os.read(screen, 65536)
+        except OSError as error:  # the other side was closed
+            raise AssertionError(said[-2000:]) from error
+    return said
 
 
 def test_mistakes_are_said_plainly(tmp_path: Path) -> None:

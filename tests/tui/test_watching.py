@@ -113,10 +113,10 @@ async def test_who_comes_late_sees_all_of_it_and_who_leaves_stops_nothing(folder
             (folder / "go").touch()
             await shows(app, "SUCCEEDED", "succeeded", "succeeded")
             assert process.wait() == 0
-            assert agrees(app, folder)
+            await until(app, lambda: agrees(app, folder))
     async with top(folder) as (app, _):
         await shows(app, "SUCCEEDED", "succeeded", "succeeded")
-        assert agrees(app, folder)
+        await until(app, lambda: agrees(app, folder))
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ async def test_a_run_that_is_stopped_is_seen_to_stop(
             process.wait()
         await until(app, lambda: word in screen_text(app).splitlines()[0])
         assert app.world.state.status == status
-        assert agrees(app, folder)
+        await until(app, lambda: agrees(app, folder))

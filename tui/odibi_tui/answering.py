@@ -124,6 +124,7 @@ def main(path: Path) -> None:
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="odibi-", ignore_cleanup_errors=True) as folder:
         os.chdir(folder)
+        tempfile.tempdir = folder
         threading.Thread(target=_work, args=(path, requests), daemon=True).start()
         for line in sys.stdin:
             requests.put(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -73,7 +74,15 @@ class TopApp(App[None]):
     AUTO_FOCUS = None
     CSS = """
     Screen { layers: base overlay; }
-    Toast { background: $surface; }
+    Toast { background: $surface; padding: 0 1; margin-top: 0; width: auto; max-width: 70; }
+    CommandPalette > Vertical { width: 90%; max-width: 100; height: auto; margin-top: 2; }
+    CommandPalette #--input { height: 1; border: none; }
+    CommandPalette SearchIcon { display: none; }
+    CommandInput, CommandInput:focus { height: 1; border: none; padding: 0 1; }
+    CommandPalette #--results { height: auto; }
+    CommandList, CommandList:focus, CommandList.--populating { border: none; max-height: 75vh; }
+    CommandList > .option-list--option { padding: 0 1; text-style: none; }
+    CommandPalette LoadingIndicator { display: none; }
     """
 
     def __init__(self, options: Options, **driver: Any) -> None:
@@ -127,6 +136,14 @@ class TopApp(App[None]):
         self.set_keymap(self.preferences.keys)
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         self._restyle()
+        if not self.is_headless:
+            self._leave_when_told()
+
+    def _leave_when_told(self) -> None:
+        """A terminal that closes, or `kill`, ends the app as a key would: the screen is restored."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, partial(self.exit, return_code=128 + number))
 
     def _few_colours(self) -> bool:
         return self.console.color_system == "standard"

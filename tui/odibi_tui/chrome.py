@@ -179,7 +179,7 @@ def tabs_line(
                 right.append((f"{signs[status]}{count} ", style))
     if world.project.problems:
         right.append((f" {signs['failed']} odibi.yaml ", "failed"))
-    mode = world.mode
+    mode = "COMPARE" if view == "compare" else world.mode
     if auto_rerun:
         right.append((" auto rerun", "warning"))
     style = {"FOLLOW": "mode.live", "REPLAY": "mode.replay", "LOST": "lost"}.get(mode, "dim")

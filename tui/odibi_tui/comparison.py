@@ -47,6 +47,11 @@ class Comparison:
     def differing(self) -> tuple[Difference, ...]:
         return tuple(node for node in self.nodes if node.changed)
 
+    def only_in_one(self) -> tuple[int, int]:
+        """How many nodes only A, and only B, knows: not part of the project then, or not asked for."""
+        only = [node.diff.only for node in self.nodes]
+        return only.count("before"), only.count("after")
+
 
 def compared(before: RunState, after: RunState) -> Comparison:
     """Compare two runs; takes a few milliseconds per hundred nodes."""

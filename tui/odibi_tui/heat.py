@@ -307,7 +307,7 @@ def note(mode: str, facts: Sequence[Fact | None]) -> str:
         change = percent(rows[-2], rows[-1]) if len(rows) > 1 else ""
         return f"{amount(rows[-1])} {change}" if rows else ""
     usual = _usual(facts)
-    return f"p50 {duration(usual)}" if usual is not None else ""
+    return f"usual {duration(usual)}" if usual is not None else ""
 
 
 def merged(spans: Iterable[Span], pitch: int, cells: int) -> Line:

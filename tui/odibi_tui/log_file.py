@@ -246,7 +246,7 @@ def wrapped(message: str, cells: int) -> list[str]:
     """The message in rows of at most so many cells, safe to show; its own line ends stay."""
     rows: list[str] = []
     for line in safe(message).expandtabs(4).splitlines():
-        rows += chop_cells(line, cells) if line else [""]
+        rows += chop_cells(line, cells) or [line]  # nothing is chopped from what has no width
     return rows or [""]
 
 

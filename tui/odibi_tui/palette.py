@@ -7,13 +7,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from odibi_tui.actions import ACTIONS, Action
+from odibi_tui.paint import fit
 
 if TYPE_CHECKING:
+    from textual.fuzzy import Matcher
+
     from odibi_tui.app import TopApp
 
 __all__ = ["Commands"]
+
+_KEY_CELLS = 9
 
 
 class Commands(Provider):
@@ -28,29 +34,29 @@ class Commands(Provider):
 
     async def discover(self) -> Hits:
         for action in self._actions():
-            yield DiscoveryHit(_words(action), self._act(action), help=self._help(action))
+            words = _words(action)
+            yield DiscoveryHit(self._line(Content(words), action), self._act(action), words)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for action in self._actions():
-            if (score := matcher.match(_words(action))) > 0:
-                yield Hit(
-                    score,
-                    matcher.highlight(_words(action)),
-                    self._act(action),
-                    help=self._help(action),
-                )
+            words = _words(action)
+            if (score := matcher.match(words)) > 0:
+                line = self._line(_matched(matcher, words), action)
+                yield Hit(score, line, self._act(action), words)
         for place, go in self._places():
             if (score := matcher.match(place)) > 0:
-                yield Hit(score * 0.9, matcher.highlight(place), go)
+                yield Hit(score * 0.9, _matched(matcher, place), go, place)
 
     def _actions(self) -> list[Action]:
         return [action for action in ACTIONS if action.palette]
 
-    def _help(self, action: Action) -> str:
+    def _line(self, words: Content, action: Action) -> Content:
+        """The action in one line: its key, what it does, and why it can't be done now."""
+        key = Content.styled(fit(self.top.main.key_of(action.id), _KEY_CELLS), "bold $text-accent")
         why = self.top.main.why_not(action.id)
-        key = self.top.main.key_of(action.id)
-        return f"key {key}" if why is None else f"key {key} · not now: {why}"
+        after = Content() if why is None else Content.styled(f"   {why}", "dim")
+        return Content.assemble(key, "  ", words, after)
 
     def _act(self, action: Action) -> Callable[[], object]:
         return partial(self.top.main.act, action.id)
@@ -65,6 +71,14 @@ class Commands(Provider):
             for run in world.runs[:200]
         ]
         return nodes + runs
+
+
+def _matched(matcher: Matcher, text: str) -> Content:
+    """The text with what was typed of it underlined. (`Matcher.highlight` would read it as markup.)"""
+    content = Content(text)
+    for offset in matcher.fuzzy_search.match(matcher.query, text)[1]:
+        content = content.stylize("underline", offset, offset + 1)
+    return content
 
 
 def _words(action: Action) -> str:

@@ -29,13 +29,20 @@ async def ask(path: Path, options: Sequence[str]) -> Preview | tuple[str, ...]:
     try:
         told, complaint = await process.communicate()
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        await _ended(process)
     if process.returncode != 0:
         return problems(complaint.decode("utf-8", "replace"), path.parent)
     try:
         return preview(json.loads(told))
     except (ValueError, KeyError, TypeError) as error:
         return (f"the plan can't be read: {error!r}",)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """End the process and let go of its pipes, whoever wants to be gone meanwhile: it dies at once."""
+    while process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+        with suppress(asyncio.CancelledError):
+            await process.wait()
+    process._transport.close()  # type: ignore[attr-defined]  # pipes are read to their end only when nobody leaves

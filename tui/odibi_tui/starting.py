@@ -166,11 +166,16 @@ def main(options: Options, *, once: bool = False, as_json: bool = False) -> int:
         options = replace(options, run=known)
     if as_json:
         print(json.dumps(current_state(options), indent=2, ensure_ascii=False))
-    elif once or not (sys.stdout.isatty() or _in_browser()):
+    elif once or not (_drawable() or _in_browser()):
         print(snapshot(options, _terminal()))
     else:
         return run(options)
     return 0
+
+
+def _drawable() -> bool:
+    """Whether there is a terminal, and one that can place its cursor; else one frame must do."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _in_browser() -> bool:

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from odibi_tui.actions import ACTIONS, display
 from odibi_tui.lines import InTop, TextPane
-from odibi_tui.paint import Line, fit, folded
+from odibi_tui.paint import Line, fit, folded, width, wrap
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -27,6 +27,7 @@ class HelpDialog(InTop, ModalScreen[None]):
     DEFAULT_CSS = """
     HelpDialog { align: center middle; }
     HelpDialog > Vertical { width: 90%; max-width: 100; height: 90%; background: $surface; padding: 0 1; }
+    HelpDialog TextPane { overflow-x: hidden; }
     HelpDialog Input { height: 1; border: none; padding: 0; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,7 +52,14 @@ class HelpDialog(InTop, ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.typed.focus()
-        self._show("")
+
+    def on_resize(self) -> None:
+        self._show(self.typed.value)
+
+    @property
+    def _cells(self) -> int:
+        """What a line of the page holds beside its scroll bar."""
+        return max(self.page.size.width - 1, 30)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._show(event.value)
@@ -70,16 +78,29 @@ class HelpDialog(InTop, ModalScreen[None]):
                 continue
             why = self.top.main.why_not(action.id)
             name = self._pane.heading if self._pane and action.id in here else action.group
-            said: Line = ((f"   {why}", "dim"),) if why and why != "not in this pane" else ()
-            line = (
-                (fit(f"  {shown}", 16), "dim" if why else "key"),
-                (action.help, "dim" if why else "text"),
-                *said,
+            reason = why if why != "not in this pane" else None
+            groups.setdefault(name, []).extend(
+                _lines(shown, action.help, why is None, reason, self._cells)
             )
-            groups.setdefault(name, []).append(line)
         first = self._pane.heading if self._pane else ""
         order = sorted(groups, key=lambda group: group != first)
         lines: list[Line] = []
         for group in order:
             lines += [((group, "title"),), *groups[group], ()]
         self.page.show(lines or [(("  no key does that", "dim"),)], keep_place=False)
+
+
+_KEYS = 16  # cells of the column of keys
+
+
+def _lines(keys: str, does: str, now: bool, reason: str | None, cells: int) -> list[Line]:
+    """An action: its keys and what it does, and why not now, below it where that doesn't fit beside."""
+    line: Line = (
+        (fit(f"  {keys}", _KEYS), "key" if now else "dim"),
+        (does, "text" if now else "dim"),
+    )
+    if reason is None:
+        return [line]
+    if width(line) + 3 + len(reason) <= cells:
+        return [(*line, (f"   {reason}", "dim"))]
+    return [line, *wrap(reason, cells, "dim", indent=" " * (_KEYS + 2))]

@@ -20,6 +20,7 @@ from odibi_tui.comparison import (
     run_line,
     table_head,
 )
+from odibi_tui.filtering import test_of
 from odibi_tui.lines import LinePane, TextPane
 from odibi_tui.paint import Line, clip, plain, rule
 from odibi_tui.pane import Chrome, Pane
@@ -83,6 +84,9 @@ class ComparePane(Pane):
             self._read(0.0)
         elif pair is not None and change.state and self.world.run_id in pair:
             self._read(_SETTLE)
+        if change.filter:
+            self.body.cursor = 0 if self.nodes else None
+            self.retitle()
         self.draw()
 
     def _read(self, after: float) -> None:
@@ -108,7 +112,9 @@ class ComparePane(Pane):
         """The rows of the table."""
         if self.found is None:
             return ()
-        return self.found.nodes if self.all else self.found.differing
+        found = self.found.nodes if self.all else self.found.differing
+        wanted = test_of(self.world, self.world.filter)
+        return tuple(node for node in found if wanted(node.key))
 
     @property
     def chosen(self) -> Difference | None:
@@ -148,8 +154,13 @@ class ComparePane(Pane):
         if self.found is None:
             return left, ()
         differ, known = len(self.found.differing), len(self.found.nodes)
+        counts = zip(self.found.only_in_one(), "AB", strict=True)
+        only = [f"{count} only in {run}" for count, run in counts if count]
         what = "all" if self.all else "changed"
-        return left, ((f"{differ} of {known} nodes differ · v {what} · tab swaps", "dim"),)
+        said = [f"{differ} of {known} nodes differ", *only, f"v {what}", "tab swaps"]
+        if self.world.filter:
+            said.insert(0, f"{len(self.nodes)} match {safe_line(self.world.filter, 30)}")
+        return left, ((" · ".join(said), "dim"),)
 
     # Acting -------------------------------------------------------------------------------------------
 
@@ -194,6 +205,9 @@ class ComparePane(Pane):
         self.detail.move_sideways(1)
 
     async def do_back(self) -> None:
+        if self.world.filter:
+            self.top.changed(self.world.set_filter(""))
+            return
         self.top.changed(self.world.set_compare(None))
         await self.top.main.show_view(self.top.main.before_compare)
 
@@ -255,6 +269,9 @@ class Differences(LinePane):
         if pane.problem:
             return ((f" {safe_line(pane.problem)}", "failed"),)
         if pane.found is not None:
+            if pane.world.filter:
+                text = f" No node that differs matches `{safe_line(pane.world.filter, 30)}`."
+                return ((text, "text"), ("  esc clears the filter", "dim"))
             return ((" No node differs.", "text"), ("  v shows all   esc leaves", "dim"))
         if pane.world.compare is None:
             return (

@@ -171,6 +171,7 @@ class LogsPane(Pane):
         self.trouble = ""
         self._run_id: str | None = None
         self._due = False
+        self._placed = False  # whether the first line to show has been chosen
         self.reading = False
 
     def on_mount(self) -> None:
@@ -201,7 +202,7 @@ class LogsPane(Pane):
 
     def _open(self, run_id: str | None) -> None:
         """Another run: its log from the end, or from its first error."""
-        self._run_id = run_id
+        self._run_id, self._placed = run_id, False
         ledger = self.world.ledger
         log = None
         if run_id is not None:
@@ -233,16 +234,19 @@ class LogsPane(Pane):
         self.retitle()
 
     def _take(self, picked: Picked) -> None:
-        world, first = self.world, self.body.picked is None
+        world = self.world
         self.trouble = ""
         self.body.form = self._form()
         self.body.show(picked, None if world.replay is None else world.now())
-        if first and world.replay is None and self._ended_badly():
-            self.call_after_refresh(self.body.go_to_first_error)
+        if not self._placed and (status := self._status()):
+            self._placed = True
+            if status in _BAD and world.replay is None:
+                self.call_after_refresh(self.body.go_to_first_error)
 
-    def _ended_badly(self) -> bool:
-        run = self.world.summary
-        return (run.status if run else self.world.state.status) in _BAD
+    def _status(self) -> str:
+        """How the shown run stands; empty while nothing of it has been read."""
+        known = self.world.summary or self.world.live.get(self.world.run_id or "")
+        return known.status if known else ""
 
     def _form(self) -> Form:
         names = map(self.world.name, self.world.nodes)
@@ -423,7 +427,8 @@ class LogView(LinePane):
         """Bring a line into sight, with some lines above it."""
         height = self.scrollable_content_region.height
         margin = min(height // 3, 3) if above is None else above
-        self.scroll_to(y=max(self._row_of(entry) - margin, 0), animate=False, immediate=True)
+        row = max(self._row_of(entry) - margin, 0)  # by force: there may be no scroll bar yet
+        self.scroll_to(y=row, animate=False, immediate=True, force=True)
 
     def go_to_first_error(self) -> None:
         """Show the first error, if there is one among the lines."""

@@ -75,9 +75,9 @@ def facts_line(facts: Facts, signs: Mapping[str, str], now: datetime, cells: int
         style = "ok" if facts.green == 1 else "warning" if facts.green >= 0.8 else "failed"
         parts.append(((f"  {int(facts.green * 100)}% green", style),))
     if facts.p50 is not None:
-        parts.append(((f"  p50 {duration(facts.p50)}", "text"),))
+        parts.append(((f"  usual {duration(facts.p50)}", "text"),))
     if facts.p95 is not None:
-        parts.append(((f"  p95 {duration(facts.p95)}", "text"),))
+        parts.append(((f"  slow {duration(facts.p95)}", "text"),))
     if facts.good is not None:
         parts.append(((f"  last {signs['succeeded']} {when(facts.good, now)}", "dim"),))
     if facts.bad is not None:

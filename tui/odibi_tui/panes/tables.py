@@ -62,6 +62,7 @@ def stored_of(table: dict[str, Any], world: World) -> Stored:
     """A table as `Asker.tables` tells it, with what the ledger knows.
 
     Rows are those in the files' footers; else those of the run, where a run replaces the whole table.
+    A table on a server, of which nothing is asked for the list, has the time of the run.
     """
     key, path = table["key"], Path(table["path"])
     cells = (cell for cell in world.cells.get(key, ()) if cell.whole)  # others write elsewhere
@@ -69,13 +70,16 @@ def stored_of(table: dict[str, Any], world: World) -> Stored:
     rows = table["rows"]
     if rows is None and last is not None and table["whole"]:
         rows = last.rows_out
+    changed = datetime.fromisoformat(table["changed"]) if table["changed"] else None
+    if changed is None and table["written"] and last is not None:
+        changed = last.began
     return Stored(
         key,
         table["sql_name"],
         table["format"],
         str(path.relative_to(world.root)) if path.is_relative_to(world.root) else str(path),
         table["bytes"],
-        datetime.fromisoformat(table["changed"]) if table["changed"] else None,
+        changed,
         rows,
         last.run_id if last is not None else "",
         world.layer(key),

@@ -1,0 +1,1 @@
+"""Code for the schedulers that people already run: Airflow, Dagster, GitHub Actions."""

@@ -1,0 +1,1 @@
+"""Simulated sources as far as no rows are made: the language of their expressions."""

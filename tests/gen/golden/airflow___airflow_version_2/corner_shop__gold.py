@@ -1,0 +1,86 @@
+# Made by odibi from odibi.yaml: change that, and run the command below again.
+# odibi-gen: {"project": "corner shop", "target": "airflow", "command": "odibi gen airflow --airflow-version 2", "sha256": "5782da337c343c09"}
+"""The pipeline `gold` as an Airflow DAG: a task for each node.
+
+A worker's environment has to hold ODIBI_PROJECT, the folder of odibi.yaml; ODIBI_BIN,
+unless `odibi` is on its PATH; and what the YAML takes from the environment.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow import DAG, Dataset
+from airflow.operators.bash import BashOperator
+
+RUN = 'exec "${ODIBI_BIN:-odibi}" run --project "${ODIBI_PROJECT:?not set}" --select '
+RESULT = " --result-json - --wait 3600"
+ENVIRONMENT = {
+    "ODIBI_RUN_ID": "{{ run_id }}",
+    "ODIBI_ORCHESTRATOR": "airflow",
+    "ODIBI_ORCHESTRATOR_URL": "{{ ti.log_url }}",
+}
+
+
+def read_result(output: str) -> Any:
+    """What the run said of itself in its last line; another last line tells nothing."""
+    try:
+        return json.loads(output)
+    except ValueError:
+        return {}
+
+
+def publish(context: Any, result: Any = None) -> None:
+    """Put rows, checks and the story's place on the events of the task's tables."""
+    document = result if isinstance(result, dict) else {}
+    *_, last = "", *document.get("ran", ())  # what the node needs ran before it
+    node = document.get("nodes", {}).get(last, {})
+    told = {name: node[name] for name in ("rows", "quarantined", "checks") if node}
+    told |= {name: document[name] for name in ("story", "run_id") if document}
+    for table in context["task"].outlets:
+        context["outlet_events"][table].extra.update(told)
+
+
+DEFAULTS: dict[str, Any] = {
+    "owner": "data@shop.example",
+    "retries": 2,
+    "retry_delay": timedelta(minutes=5),
+    "retry_exponential_backoff": True,
+    "env": ENVIRONMENT,
+    "append_env": True,
+    "output_processor": read_result,
+    "post_execute": publish,
+}
+
+FROM_BRONZE__ORDERS = Dataset("odibi://corner_shop/bronze/orders")
+
+with DAG(
+    dag_id="corner_shop__gold",
+    description="corner shop: gold",
+    schedule=[FROM_BRONZE__ORDERS],
+    start_date=datetime(2024, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULTS,
+    tags=["odibi", "gold"],
+) as dag:
+    cities = BashOperator(
+        task_id="cities",
+        bash_command=RUN + "gold.cities" + RESULT,
+        inlets=[FROM_BRONZE__ORDERS],
+        owner="geo",
+        retries=0,
+        retry_delay=timedelta(seconds=30),
+        execution_timeout=timedelta(minutes=90),
+    )
+
+    revenue = BashOperator(
+        task_id="revenue",
+        bash_command=RUN + "gold.revenue" + RESULT,
+        inlets=[FROM_BRONZE__ORDERS],
+        outlets=[Dataset("odibi://corner_shop/gold/revenue")],
+    )
+
+    revenue.set_upstream(cities)
