@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ NODES = """\
 """
 _MAY_GROW = 24  # megabytes from the first quarter to the end: allocators keep some of what they had
 _MAY_OPEN = 8  # SQLite keeps a closed connection's files open while another has a lock; a leak has one a run
+_LOOKS = 60  # seconds after the last run within which the screen has to show it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,21 @@ async def _soak(folder: Path, runs: int) -> Soaked:
     app = TopApp(Options(folder / "odibi.yaml"))
     screen: list[tuple[float, int]] = []
     ledger = Ledger(folder)
+    ended = time.monotonic()
     async with app.run_test(size=(120, 40)) as pilot:
         while len(screen) < 2:
             wanted = runs // 4 if not screen else runs
-            if len(ledger.runs()) > wanted:
+            if (
+                len(app.world.runs) > wanted
+            ):  # the screen's, not the ledger's: it looks a little later
                 await settled(app, pilot)
                 screen.append(_usage())
+            elif worker.poll() is None:
+                ended = time.monotonic()
+            elif time.monotonic() > ended + _LOOKS:
+                raise RuntimeError(
+                    f"{len(ledger.runs())} runs are over, the screen shows {len(app.world.runs)}"
+                )
             await asyncio.sleep(0.2)
         shown = len(app.world.runs)
     measured = json.loads((await asyncio.to_thread(worker.communicate))[0])
