@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -109,7 +110,8 @@ class Target:
     `path` is absolute. For `sql` the `connection` holds the settings of the database (of SQLite its
     file as `path`), `table` is the table, and `path` only names it. `write_id` names this write for ever: it is stored in the target (Parquet
     key-value metadata, Delta application transaction, or a sidecar) so that recovery can ask.
-    `keys` are the merge keys of upsert and append_once.
+    `keys` are the merge keys of upsert and append_once. With `forget` an append leaves out the stored
+    rows whose TIMESTAMP in that column is before the moment (UTC, without a zone).
     """
 
     format: str
@@ -123,6 +125,7 @@ class Target:
     overwrite_schema: bool = False
     table: str | None = None
     connection: Mapping[str, Any] | None = field(default=None, repr=False)
+    forget: tuple[str, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def statements(
     if target.mode == "overwrite":
         return [*made, f"DELETE FROM {names.table}", _insert(taken, names)]
     if target.mode == "append":
-        return [*made, _insert(taken, names)]
+        return [*made, *_forgotten(target, there, names), _insert(taken, names)]
     updates = [] if target.mode == "append_once" else _updates(target, taken, names, null_keys)
     added = [_insert(taken, names, rest) for rest in _new(target, taken, names, null_keys)]
     return [*made, *updates, *added]
@@ -194,6 +194,14 @@ def _made(
         for field in taken
         if field.column not in known
     ]
+
+
+def _forgotten(target: Target, there: Sequence[Standing] | None, names: Names) -> list[str]:
+    """What takes away rows that are too old; the moment's text compares as it should in each database."""
+    if target.forget is None or target.forget[0] not in {column.name for column in there or ()}:
+        return []
+    name, moment = target.forget
+    return [f"DELETE FROM {names.table} WHERE {ident(name)} < {literal(str(moment))}"]
 
 
 def _insert(fields: Sequence[Field], names: Names, rest: str = "") -> str:

@@ -204,12 +204,20 @@ def combined(target: Target, old: str, old_schema: Schema, batch: str, batch_sch
             "UNION ALL",
         )
     if target.mode == "append":
-        return f"{kept} o {union} {added} b"
+        return f"{kept} o{_remembered(target, old_schema)} {union} {added} b"
     if target.mode == "append_once":
         return f"{kept} o {union} {added} b WHERE NOT EXISTS (FROM {old} o WHERE {_match(target.keys)})"
     return (
         f"{kept} o WHERE NOT EXISTS (FROM {batch} b WHERE {_match(target.keys)}) {union} {added} b"
     )
+
+
+def _remembered(target: Target, old: Schema) -> str:
+    """The condition on stored rows that stay; those without the moment do."""
+    if target.forget is None or target.forget[0] not in {column.name for column in old}:
+        return ""
+    name, moment = target.forget
+    return f" WHERE {ident(name)}::TIMESTAMP >= {literal(str(moment))}::TIMESTAMP OR {ident(name)} IS NULL"
 
 
 def count_new(target: Target, old: str, batch: str) -> str:

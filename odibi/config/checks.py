@@ -116,8 +116,6 @@ class _Checker:
 
     def node(self, pipeline: PipelineConfig, node: NodeConfig, path: Path_) -> None:
         self.idle("node", node, path)
-        if node.validation is not None and node.validation.quarantine is not None:
-            self.idle("quarantine", node.validation.quarantine, (*path, "validation", "quarantine"))
         for where, why in refusals(node):
             self.problem((*path, *where), why)
         self.incremental(pipeline, node, path)
@@ -212,6 +210,12 @@ class _Checker:
 
     def quarantine(self, quarantine: QuarantineConfig, path: Path_) -> None:
         self.one_place(quarantine, path)
+        if quarantine.retention_days is not None and not quarantine.add_columns.rejected_at:
+            self.problem(
+                (*path, "retention_days"),
+                "retention_days goes by the column _rejected_at, which isn't written",
+                "set add_columns.rejected_at: true, or leave out retention_days",
+            )
         if self.kind(quarantine.connection) not in DATABASES:
             self.stored(quarantine.connection, (*path, "connection"))
             return

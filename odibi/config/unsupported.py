@@ -106,9 +106,6 @@ IDLE: Mapping[str, Mapping[str, str]] = {
     "node": {
         "log_level": "log_level has no effect: events hold every level",
     },
-    "quarantine": {
-        "retention_days": "retention_days has no effect: rejected rows stay until somebody removes them",
-    },
 }
 
 

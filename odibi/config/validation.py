@@ -143,7 +143,9 @@ class QuarantineConfig(Model):
         description="Columns added to rejected rows.",
     )
     retention_days: int | None = Field(
-        90, description="Accepted for 3.x: rejected rows stay until somebody removes them."
+        None,
+        ge=1,
+        description="Days to keep rejected rows: older ones go when new ones come. All stay without it.",
     )
     max_rows: int | None = Field(None, description="Refused: a quarantine keeps every row.")
     sample_fraction: float | None = Field(

@@ -8,6 +8,8 @@ verdict, so the frame is held with one more column, the bits of the tests that t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from odibi import checks, places
@@ -173,8 +175,9 @@ def _set_aside(
     if not rows or config is None or config.quarantine is None:
         return
     rejected = work.session.sql(_rejected(work, tests, aside), {"df": marked})
-    target = places.quarantine_target(
-        work.facts.loaded, config.quarantine, work.write_id("quarantine")
+    target = replace(
+        places.quarantine_target(work.facts.loaded, config.quarantine, work.write_id("quarantine")),
+        forget=_too_old(work, config.quarantine.retention_days),
     )
     reasons = {
         checks.test_name(test): sum(n for mask, n in masks.items() if mask >> i & 1)
@@ -183,6 +186,13 @@ def _set_aside(
     }
     put_aside(work, rejected, target, "validation", {k: n for k, n in reasons.items() if n})
     work.counts.quarantined += rows
+
+
+def _too_old(work: Work, days: int | None) -> tuple[str, datetime] | None:
+    """The column and the moment before which rejected rows are no longer kept."""
+    if days is None:
+        return None
+    return "_rejected_at", work.facts.started_at.replace(tzinfo=None) - timedelta(days=days)
 
 
 def _rejected(work: Work, tests: Sequence[Any], aside: int) -> str:

@@ -265,7 +265,16 @@ def _loads_or_is_refused(path: Path, document: Any) -> None:
 
 
 def test_keys_that_do_nothing_are_warned_of(folder: Folder) -> None:
-    text = WHOLE.replace("path: rejected,", "path: rejected, retention_days: 3,")
-    assert text != WHOLE
+    text = WHOLE + "metrics: []\n"
     said = [w.message for w in folder.load(text).warnings if w not in folder.load(WHOLE).warnings]
-    assert said == ["retention_days has no effect: rejected rows stay until somebody removes them"]
+    assert said == ["metrics are not used yet"]
+
+
+def test_old_rejected_rows_are_known_by_a_column(folder: Folder) -> None:
+    text = WHOLE.replace("original_node: true}", "rejected_at: false}, retention_days: 3")
+    assert text != WHOLE
+    with pytest.raises(ConfigError) as caught:
+        folder.load(text)
+    assert [problem.message for problem in caught.value.problems] == [
+        "retention_days goes by the column _rejected_at, which isn't written"
+    ]

@@ -301,7 +301,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
 
 def test_rejected_rows_go_to_a_table(tmp_path: Path, database: Sqlite | Server) -> None:
     tests = "tests: [{type: not_null, columns: [name], on_fail: quarantine}]"
-    quarantine = "quarantine: {connection: db, table: rejected}, gate: {require_pass_rate: 0.1}"
+    quarantine = "quarantine: {connection: db, table: rejected, retention_days: 9}, gate: {require_pass_rate: 0.1}"
     sql = "SELECT * FROM (VALUES (1, 'a'), (2, NULL)) t(id, name)"
     more = f", validation: {{{tests}, {quarantine}}}"
     project(tmp_path, database, [node("n", sql, "table: t", more)])
@@ -312,6 +312,9 @@ def test_rejected_rows_go_to_a_table(tmp_path: Path, database: Sqlite | Server) 
     told = json.loads(done(tmp_path, "query", "SELECT id FROM quarantine.n", "--json"))
     assert told == [{"id": 2}] * 2
     assert "quarantine.n" in done(tmp_path, "query")
+    database.run("UPDATE rejected SET _rejected_at = '2001-02-03 04:05:06' RETURNING id")
+    done(tmp_path, "run")
+    assert database.run("SELECT id, name FROM rejected") == [(2, None)]
 
 
 def test_the_screen_lists_and_shows_the_table(tmp_path: Path, database: Sqlite | Server) -> None:
