@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ import duckdb
 
 from tests.runner.running import project, run
 
-__all__ = ["CASES", "Case", "Found", "checks", "plain", "try_case"]
+__all__ = ["CASES", "Case", "Found", "carry_out", "checks", "plain", "try_case"]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A file `name`, the columns declared for it, and the rows, reasons or error that must come of it.
 
-    `good` are the rows that must be stored, `bad` how many lines of each reason (its beginning) are
+    `path` is what the node reads, where it isn't the file alone; `others` are files beside it. `good` are the rows that must be stored, `bad` how many lines of each reason (its beginning) are
     set aside; `error` is what the message of a node that must fail says.
     """
 
@@ -32,6 +33,8 @@ class Case:
     good: tuple[tuple[Any, ...], ...] = ()
     bad: dict[str, int] = field(default_factory=dict)
     error: str | None = None
+    path: str | None = None
+    others: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,16 @@ CASES = {
     ),
     "an empty file": Case("a.csv", b"", _IT),
     "only a header": Case("a.csv", b"id,t\n", _IT),
-    "no such file": Case("other.csv", _CSV, _IT, error="no csv file"),
+    "no such file": Case("other.csv", _CSV, _IT, error="no csv file", path="a.csv"),
+    "a missing partition": Case(
+        "day=1/a.csv", _CSV, _IT, error="no csv file matches day=2/*.csv", path="day=2/*.csv"
+    ),
+    "a later file with one more column": Case(
+        "a1.csv", _CSV, _IT, error="a2.csv", path="a*.csv", others={"a2.csv": b"id,t,x\n3,c,d\n"}
+    ),
+    "a later file with other order": Case(
+        "a1.csv", b"id,t\n1,a\n", _IT, _TWO, path="a*.csv", others={"a2.csv": b"t,id\nb,2\n"}
+    ),
     "a lost column": Case("a.csv", b"id\n1\n", _IT, error="t"),
     "integers past 2^53": Case(
         "a.csv", b"id,t\n%d,a\n%d,b\n" % (_BIG, 2**63), _IT, ((_BIG, "a"),), {"column id": 1}
@@ -133,6 +145,12 @@ CASES = {
         (("0001-01-01 00:00:00", "a"), ("2026-03-29 02:30:00", "b")),
         {"column at_": 1},
     ),
+    "the hour that comes twice in autumn": Case(
+        "a.csv",
+        b"at_,t\n2026-10-25 02:30:00+02:00,a\n2026-10-25 02:30:00+01:00,b\n",
+        {"at_": "TIMESTAMPTZ", "t": "VARCHAR"},
+        (("2026-10-25 00:30:00+00:00", "a"), ("2026-10-25 01:30:00+00:00", "b")),
+    ),
 }
 
 _NODE = """\
@@ -148,7 +166,7 @@ _NODE = """\
 
 def try_case(folder: Path, case: Case, engine: str) -> list[str]:
     """What is wrong with what becomes of the case; nothing is good."""
-    found = _carry_out(folder, case, engine)
+    found = carry_out(folder, case, engine)
     if case.error is not None:
         if found.error is None or case.error not in found.error:
             return [f"should have failed with {case.error!r}: {found}"]
@@ -177,15 +195,18 @@ def _wrong_reasons(wanted: dict[str, int], found: dict[str, int]) -> dict[str, i
     return {} if sum(wanted.values()) == sum(found.values()) else found
 
 
-def _carry_out(folder: Path, case: Case, engine: str) -> Found:
+def carry_out(folder: Path, case: Case, engine: str) -> Found:
+    """Run a node that reads the case; what came of it."""
     format = "json" if "json" in case.name else "csv"
     more = {"header": "true"} if format == "csv" else {}
     if case.columns is not None:
         more["columns"] = "{" + ", ".join(f"{k}: '{v}'" for k, v in case.columns.items()) + "}"
     options = "    options: {" + ", ".join(f"{k}: {v}" for k, v in more.items()) + "}\n"
-    path = case.name if case.error != "no csv file" else "a.csv"
+    path = case.path or case.name
     folder = project(folder, _NODE.format(format=format, path=path, options=options), engine=engine)
-    (folder / case.name).write_bytes(case.content)
+    for name, content in {case.name: case.content, **case.others}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
     node = run(folder).state.nodes["p.load"]
     bad = _rows(folder / "bad.parquet", "reason, count(*)", "GROUP BY 1")
     return Found(
@@ -210,6 +231,8 @@ def plain(value: Any) -> Any:
     """The value as the cases spell it: times, decimals and NaN as texts."""
     if isinstance(value, float) and value != value:
         return "nan"
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return str(value.astimezone(UTC))
     return value if value is None or isinstance(value, int | float | str) else str(value)
 
 
