@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.faults import bad_data, crowds, hostile, kills, resources, services, soak
 from tests.faults.report import Fault, complaints, head, line
 from tests.faults.victim import Victims
 
 _Checks = Mapping[str, Callable[[Path], list[str]]]
+# faults that need so much around them that they are tests of their own
+_TESTS = {
+    "databases: kills, lost connections, locks": "tests/databases/test_write_faults.py",
+    "object stores: broken and missing answers": "tests/api/test_remote_faults.py",
+    "files cut and spelt by chance": "tests/faults/test_any_bytes.py",
+    "ten screens on one run, one is killed": "tests/faults/test_ten_screens.py",
+}
 
 
 def main() -> int:
@@ -53,6 +62,8 @@ def _all(folder: Path, given: argparse.Namespace) -> Iterator[Fault]:
             fault.add(f"{name}: {each}" for each in check(folder / engine / str(number)))
         yield fault
     yield from _checked(folder / "hostile", hostile.CHECKS)
+    for name, tests in _TESTS.items():
+        yield _tested(name, tests, folder)
     fault = Fault(f"soak of {given.runs} runs, screen following")
     fault.add(soak.problems(soak.soak(folder / "soak", given.runs)))
     yield fault
@@ -82,6 +93,21 @@ def _checked(folder: Path, checks: _Checks) -> Iterator[Fault]:
         fault = Fault(name)
         fault.add(check(folder / str(number) / "project"))
         yield fault
+
+
+def _tested(name: str, tests: str, folder: Path) -> Fault:
+    """Carry out a file of tests; those that this machine can't run are named and not counted."""
+    told = folder / "told.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "", f"--junitxml={told}", tests]
+    subprocess.run(command, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL, check=False)
+    fault = Fault(name)
+    for case in ElementTree.parse(told).iter("testcase"):
+        if (skipped := case.find("skipped")) is not None:
+            sys.stderr.write(f"left out: {case.get('name')}: {skipped.get('message')}\n")
+            continue
+        wrong = [part for part in case if part.tag in ("failure", "error")]
+        fault.add(f"{case.get('name')}: {part.get('message')}" for part in wrong)
+    return fault
 
 
 if __name__ == "__main__":
