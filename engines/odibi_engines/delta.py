@@ -41,8 +41,13 @@ def exists(owner: Source | Target) -> bool:
     place = place_of(owner)
     if place.folder is not None:
         return (place.folder / "_delta_log").is_dir()
+    # `DeltaTable.is_deltatable` holds Python's lock while it waits for the store: nothing else would go on
     with _asked(place):
-        return bool(_package().DeltaTable.is_deltatable(place.uri, _given(place)))
+        try:
+            _table(place)
+        except _package().exceptions.TableNotFoundError:
+            return False
+    return True
 
 
 def _given(place: DeltaPlace) -> dict[str, str] | None:
