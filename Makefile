@@ -9,7 +9,7 @@ SIZE ?= 100MB
 EVERY ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-wide faults lint format perf report docs ci clean
+.PHONY: help demo test test-wide faults audit lint format perf report docs ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ lint: $(VENV)/.for-developers ## ruff, strict mypy and the import contract
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit: $(VENV)/.for-developers ## ask PyPI for known vulnerabilities of what is installed
+	@$(BIN)/pip check
+	@test -x $(VENV)/audit/bin/pip-audit || { $(BIN)/python -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
+	@$(VENV)/audit/bin/pip-audit --strict --skip-editable --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
 format: $(VENV)/.for-developers ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .
