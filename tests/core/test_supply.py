@@ -13,7 +13,15 @@ from packaging.requirements import Requirement
 _ROOT = Path(__file__).parents[2]
 _OURS = ["odibi", "engines", "tui", "gen", "datagen"]
 _MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib", "zipfile", "tarfile"}
-_CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
+_CALLS = {
+    "eval",
+    "exec",
+    "os.system",
+    "os.popen",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+}
 _BASE = {
     "annotated-doc", "annotated-types", "anyio", "click", "duckdb", "idna", "linkify-it-py", "markdown-it-py",
     "mdit-py-plugins", "mdurl", "platformdirs", "pyarrow", "pydantic", "pydantic-core", "pygments", "pyyaml",
