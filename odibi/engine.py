@@ -27,6 +27,7 @@ __all__ = [
     "Staged",
     "TableProfile",
     "Target",
+    "Upkeep",
     "UserFunction",
     "Written",
 ]
@@ -104,6 +105,21 @@ class ReadReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What keeps a Delta table in shape.
+
+    `properties` are set on the table where it has other ones. After a write the table's files are
+    clustered by the columns `zorder_by`, else small ones are joined (`compact`); then files that no
+    version of the last `vacuum_hours` hours needs are removed.
+    """
+
+    properties: Mapping[str, str] = field(default_factory=dict)
+    zorder_by: tuple[str, ...] = ()
+    compact: bool = False
+    vacuum_hours: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where and how to write. `format`: parquet, csv, json, delta, sql; `mode` as in the YAML.
 
@@ -111,7 +127,7 @@ class Target:
     file as `path`), `table` is the table, and `path` only names it. `write_id` names this write for ever: it is stored in the target (Parquet
     key-value metadata, Delta application transaction, or a sidecar) so that recovery can ask.
     `keys` are the merge keys of upsert and append_once. With `forget` an append leaves out the stored
-    rows whose TIMESTAMP in that column is before the moment (UTC, without a zone).
+    rows whose TIMESTAMP in that column is before the moment (UTC, without a zone). `upkeep` is for delta.
     """
 
     format: str
@@ -126,6 +142,7 @@ class Target:
     table: str | None = None
     connection: Mapping[str, Any] | None = field(default=None, repr=False)
     forget: tuple[str, datetime] | None = None
+    upkeep: Upkeep | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odibi import databases, stores
-from odibi.config import NodeRef, ReadConfig
+from odibi.config import AutoOptimizeConfig, NodeRef, ReadConfig
 from odibi.config.unsupported import DATABASES
-from odibi.engine import Source, Target
+from odibi.engine import Source, Target, Upkeep
 from odibi.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
@@ -572,6 +572,19 @@ def target_of(loaded: Loaded, node: Node, write_id: str) -> Target:
         overwrite_schema=write.overwrite_schema,
         table=_required_path(write) if elsewhere is not None else None,
         connection=elsewhere,
+        upkeep=_upkeep(loaded, write) if write.format == "delta" else None,
+    )
+
+
+def _upkeep(loaded: Loaded, write: WriteConfig) -> Upkeep:
+    performance, optimize = loaded.project.performance, write.auto_optimize
+    if isinstance(optimize, bool) or optimize is None:
+        optimize = AutoOptimizeConfig(enabled=bool(optimize))
+    return Upkeep(
+        properties={**performance.delta_table_properties, **write.table_properties},
+        zorder_by=tuple(write.zorder_by),
+        compact=optimize.enabled,
+        vacuum_hours=optimize.vacuum_retention_hours if optimize.enabled else None,
     )
 
 

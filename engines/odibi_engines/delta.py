@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from odibi.engine import Source, Target, Written
+from odibi.engine import Source, Target, Upkeep, Written
 from odibi.errors import EngineError
 
 from .delta_store import DeltaPlace, place_of
@@ -112,9 +112,26 @@ def write(batch: Any, target: Target, rows: int) -> Written:
         else:
             _merge_rows(batch, target, place, properties)
         new = {name: size for name, size in _sizes(place).items() if name not in before}
-        version = _table(place).version()
+        table = _table(place)
+        version = table.version()
+        if target.upkeep is not None:
+            _keep_up(table, target.upkeep)
     files = tuple(place.folder / name for name in sorted(new)) if place.folder else ()
     return Written(rows=rows, bytes=sum(new.values()), files=files, version=version)
+
+
+def _keep_up(table: Any, upkeep: Upkeep) -> None:
+    """Transactions of their own, which change no row: a crash before them costs nothing."""
+    properties = table.metadata().configuration
+    new = {name: to for name, to in upkeep.properties.items() if properties.get(name) != to}
+    if new:
+        table.alter.set_table_properties(new, raise_if_not_exists=False)
+    if upkeep.zorder_by:
+        table.optimize.z_order(list(upkeep.zorder_by))
+    elif upkeep.compact:
+        table.optimize.compact()
+    if (hours := upkeep.vacuum_hours) is not None:
+        table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
 
 
 def _sizes(place: DeltaPlace) -> dict[str, int]:

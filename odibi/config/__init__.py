@@ -3,6 +3,7 @@
 from odibi.config.connections import ConnectionConfig, LocalConnection, SqliteConnection
 from odibi.config.loader import Loaded, Positions, load
 from odibi.config.nodes import (
+    AutoOptimizeConfig,
     BadLinesConfig,
     ColumnMetadata,
     IncrementalConfig,
@@ -22,6 +23,7 @@ from odibi.config.reference import KeyDoc, reference, schema
 from odibi.config.validation import GateConfig, QuarantineConfig, TestConfig, ValidationConfig
 
 __all__ = [
+    "AutoOptimizeConfig",
     "BadLinesConfig",
     "ColumnMetadata",
     "ConfigError",

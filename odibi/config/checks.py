@@ -166,6 +166,11 @@ class _Checker:
             self.problem(
                 (*path, "mode"), f"mode '{write.mode}' needs keys", "name them in write.merge_keys"
             )
+        if write.format != "delta":
+            for key in ("zorder_by", "table_properties", "auto_optimize"):
+                if getattr(write, key):
+                    words = f"{key} is for Delta tables: it has no effect on format {write.format}"
+                    self.warnings.append(Problem(self.positions.at((*path, key)), words))
 
     def folder(self, write: WriteConfig, path: Path_) -> None:
         self.stored(write.connection, (*path, "connection"))

@@ -162,6 +162,15 @@ class WriteMetadataConfig(Model):
     source_table: bool = Field(False, description="Add _source_table.")
 
 
+class AutoOptimizeConfig(Model):
+    enabled: bool = Field(True, description="Join small files after each write.")
+    vacuum_retention_hours: int | None = Field(
+        None,
+        ge=1,
+        description="Also remove files that no version of the last hours needs (168: a week); none without it.",
+    )
+
+
 class WriteConfig(Model):
     connection: str = Field(description="Connection to write to.")
     format: Format = Field(description="Format of the target.")
@@ -176,9 +185,13 @@ class WriteConfig(Model):
     partition_by: list[str] = Field(
         default_factory=list, description="Columns that make hive folders."
     )
-    zorder_by: list[str] = Field(default_factory=list, description="Columns to cluster by (Delta).")
+    zorder_by: list[str] = Field(
+        default_factory=list,
+        description="Columns that the table's files are clustered by after each write (Delta).",
+    )
     table_properties: dict[str, str] = Field(
-        default_factory=dict, description="Properties of the table (Delta)."
+        default_factory=dict,
+        description="Properties of the table, beside performance.delta_table_properties (Delta).",
     )
     merge_schema: bool = Field(False, description="Let appended rows bring new columns.")
     overwrite_schema: bool = Field(
@@ -190,7 +203,9 @@ class WriteConfig(Model):
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the format: keys, compression, header, …"
     )
-    auto_optimize: bool | dict[str, Any] | None = Field(None, description="Delta maintenance.")
+    auto_optimize: bool | AutoOptimizeConfig | None = Field(
+        None, description="Join the small files of the table after each write (Delta)."
+    )
     add_metadata: bool | WriteMetadataConfig | None = Field(
         None, description="Add columns that say where rows came from."
     )

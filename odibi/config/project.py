@@ -75,7 +75,7 @@ class PerformanceConfig(Model):
     use_arrow: bool = Field(True, description="Accepted for 3.x; odibi always uses Arrow.")
     spark_config: dict[str, str] = Field(default_factory=dict, description="Settings of Spark.")
     delta_table_properties: dict[str, str] = Field(
-        default_factory=dict, description="Properties of new Delta tables."
+        default_factory=dict, description="Properties of all Delta tables that are written."
     )
     skip_null_profiling: bool = Field(
         False, description="Accepted for 3.x; profiles come from file footers."

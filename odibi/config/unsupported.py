@@ -67,9 +67,6 @@ REFUSED: Mapping[tuple[str, ...], tuple[Callable[[Any], bool], str]] = {
     ("write", "streaming"): (_SET, "streaming is not supported"),
     ("write", "merge_options"): (_SET, "SQL Server's merge options are not supported"),
     ("write", "overwrite_options"): (_SET, "SQL Server's overwrite options are not supported"),
-    ("write", "zorder_by"): (_SET, "zorder_by is not supported yet"),
-    ("write", "table_properties"): (_SET, "table_properties are not supported yet"),
-    ("write", "auto_optimize"): (_SET, "auto_optimize is not supported yet"),
     ("write", "register_table"): (
         _SET,
         "register_table is not supported; nodes are tables by their names",

@@ -69,9 +69,9 @@ class Merge(Builtin):
 
     REFUSED = {
         "register_table": "no metastore is attached",
-        "vacuum_hours": "run VACUUM as `post_sql` or outside",
-        "zorder_by": "sort the rows before writing",
-        "cluster_by": "sort the rows before writing",
+        "vacuum_hours": "set `auto_optimize: {vacuum_retention_hours: …}` on the write",
+        "zorder_by": "set it on the write",
+        "cluster_by": "set `zorder_by` on the write",
         "table_properties": "set them on the write",
     }
     EXAMPLE = Example(

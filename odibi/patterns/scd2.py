@@ -59,7 +59,7 @@ class Scd2(Builtin):
 
     REFUSED = {
         "register_table": "no metastore is attached",
-        "vacuum_hours": "run VACUUM as `post_sql` or outside",
+        "vacuum_hours": "set `auto_optimize: {vacuum_retention_hours: …}` on the write",
     }
     EXAMPLE = Example(
         params={

@@ -280,7 +280,7 @@ def test_merge_into_nothing_inserts_and_a_double_key_is_refused() -> None:
 
 
 def test_what_merge_cannot_do_is_refused_with_a_reason() -> None:
-    with pytest.raises(UsageError, match=r"`zorder_by` is not supported: sort the rows"):
+    with pytest.raises(UsageError, match=r"`zorder_by` is not supported: set it on the write"):
         registry.parse("merge", {"keys": ["id"], "zorder_by": ["id"]})
 
 
