@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from odibi.engine import Engine, Source
 from odibi.errors import Cancelled, EngineError
 from odibi_engines.duckdb_engine import DuckDBEngine
 from odibi_engines.http.dates import dated
+from odibi_engines.http.landing import _Landing, _settled
 from odibi_engines.http.paging import _next_link
 from odibi_engines.http.records import flat
 from odibi_engines.pandas_engine import PandasEngine
@@ -401,3 +403,32 @@ def test_every_date_has_a_value() -> None:
     assert values["start_of_year_compact"] == "20260101"
     assert not any(value.startswith("$") for value in values.values())
     assert dated(["$USD", {"a": 1}], now) == ["$USD", {"a": 1}]
+
+
+# Numbers
+
+
+_NUMBERS = [
+    "0.1234567890123456789", "12345678901234567.89", "1.10", "-0.0", "1e2", "1000000000000000000.5", "0.1",
+]  # fmt: skip
+
+
+def test_numbers_keep_all_their_digits(read: Read, service: Service) -> None:
+    body = ", ".join(f'{{"id": {i}, "d": {number}}}' for i, number in enumerate(_NUMBERS))
+    service.routes["/items"] = lambda _: Reply(f"[{body}]".encode())
+    found = read(columns={"id": "BIGINT", "d": "DECIMAL(38,19)"})
+    assert [number for _, number in found] == [Decimal(number) for number in _NUMBERS]
+
+
+def test_numbers_of_undeclared_columns_stay_numbers(read: Read, service: Service) -> None:
+    service.routes["/items"] = lambda _: Reply(
+        b'[{"id": 1, "d": 0.1234567890123456789, "l": [0.12345678901234567890]}]'
+    )
+    assert read() == [(1, 0.1234567890123456789, [0.1234567890123456789])]
+
+
+@given(numbers=st.lists(st.decimals(-(10**18), 10**18, places=19), min_size=1, max_size=5))
+def test_any_number_keeps_its_value(numbers: list[Decimal]) -> None:
+    landing = _Landing(None, None, None)  # type: ignore[arg-type]
+    document = json.loads(f"[{', '.join(map(str, numbers))}]", parse_float=landing._number)
+    assert [Decimal(str(_settled(each, exact=True))) for each in document] == numbers

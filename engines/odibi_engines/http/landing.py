@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -46,12 +48,28 @@ def _name(url: str) -> str:
     return re.sub(r"\W+", "_", url.split("?")[0].rstrip("/").rpartition("/")[2]) or "answer"
 
 
+class _Long(str):
+    """A number with more digits than a float has."""
+
+
+def _settled(value: Any, *, exact: bool) -> Any:
+    """The value with long numbers as texts, which any type of number is read from, or as floats."""
+    if isinstance(value, _Long):
+        return str(value) if exact or not isfinite(float(value)) else float(value)
+    if isinstance(value, dict):
+        return {name: _settled(each, exact=exact) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_settled(each, exact=exact) for each in value]
+    return value
+
+
 class _Landing:
     def __init__(self, read: ApiRead, client: Client, out: IO[bytes]) -> None:
         self.read = read
         self.client = client
         self.out = out
         self.written = 0
+        self.long_numbers = False
 
     def all_pages(self) -> int:
         series = pager(self.read.url, self.read.pagination)
@@ -143,7 +161,7 @@ class _Landing:
 
     def _parsed(self, data: bytes, step: Step) -> Any:
         try:
-            return json.loads(data, parse_constant=_no_constant)
+            return json.loads(data, parse_constant=_no_constant, parse_float=self._number)
         except json.JSONDecodeError as error:
             if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
                 raise Truncated from None
@@ -156,9 +174,18 @@ class _Landing:
             hint = "the server's answer is not valid JSON in UTF-8"
             raise self.client.fault(step, f"the answer is not JSON: {error}", hint) from None
 
+    def _number(self, text: str) -> float | _Long:
+        value = float(text)
+        if isfinite(value) and Decimal(repr(value)) == Decimal(text):
+            return value
+        self.long_numbers = True
+        return _Long(text)
+
     def _write(self, item: dict[str, Any]) -> None:
         most = self.read.max_records
         if most is None or self.written < most:
+            if self.long_numbers:
+                item = {k: _settled(v, exact=k in self.read.exact) for k, v in item.items()}
             self.out.write(
                 json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode(
                     "utf-8", "replace"

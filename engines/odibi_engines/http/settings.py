@@ -70,7 +70,8 @@ class Auth:
 class ApiRead:
     """One read of an API. `timeout` and `interval` (between requests) are in seconds.
 
-    `enough` is a number of records after which no further page is asked for, None for all.
+    `enough` is a number of records after which no further page is asked for, None for all. `exact` are
+    the columns whose numbers are to keep all digits, as their declared types may.
     """
 
     url: str
@@ -86,6 +87,7 @@ class ApiRead:
     interval: float
     max_records: int | None
     enough: int | None
+    exact: frozenset[str]
 
     def redactor(self) -> Redactor:
         """Hides every secret of the request in a text."""
@@ -115,6 +117,9 @@ def api_read(source: Source) -> ApiRead:
         interval=1 / rate if rate else 0.0,
         max_records=options["max_records"],
         enough=source.enough,
+        exact=frozenset(
+            name for name, type_ in (source.columns or {}).items() if type_.upper() != "JSON"
+        ),
     )
 
 
