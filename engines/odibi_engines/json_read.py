@@ -14,7 +14,7 @@ import duckdb
 from odibi.engine import Source
 from odibi.errors import EngineError
 
-from .leaf_checks import cast, parsed_types, raw_type, reason, wrong
+from .leaf_checks import cast, fields_of, parsed_types, raw_type, reason, wrong
 from .read_options import json_options
 from .sql_text import columns_map, file_list, ident, literal
 from .text_read import BARRIER, TextPlan, Whole, all_found, no_rows
@@ -150,8 +150,20 @@ def _largest(files: Sequence[Path]) -> int:
 def _bad(types: Mapping[str, Any]) -> str:
     """True for a row that is no record of ours: nothing in it is declared, or a value is wrong."""
     empty = " AND ".join(f"{ident(name)} IS NULL" for name in types)
-    checks = [check for name, type_ in types.items() if (check := wrong(ident(name), type_))]
-    return " OR ".join([f"({empty})", *checks])
+    fields = _fields(types)
+    checks = [wrong(ident(name), type_, _place_of(name, fields)) for name, type_ in types.items()]
+    return " OR ".join([f"({empty})", *filter(None, checks)])
+
+
+def _fields(types: Mapping[str, Any]) -> dict[str, str]:
+    """How the structs among the columns are taken apart, by column."""
+    found = {name: fields_of(ident(name), type_) for name, type_ in types.items()}
+    return {name: sql for name, sql in found.items() if sql is not None}
+
+
+def _place_of(name: str, fields: Mapping[str, str]) -> str | None:
+    """The column that holds the fields of the named one, under a name that no data have."""
+    return ident(f"odibi fields {list(fields).index(name)}") if name in fields else None
 
 
 def _casts(types: Mapping[str, Any]) -> str:
@@ -192,11 +204,19 @@ class _Lines:
         self.types = types
 
     def _scan(self, types: Mapping[str, Any]) -> str:
-        """One row a line that isn't blank; a broken line comes from the parser as nulls only."""
-        return (
+        """One row a line that isn't blank; a broken line comes from the parser as nulls only.
+
+        Structs have a second column with their fields, computed below a barrier: a filter would
+        compute it for each of its checks.
+        """
+        scan = (
             f"read_json({file_list(self.originals)}, format='newline_delimited', records=true, "
             f"columns={_raw_columns(types)}, ignore_errors=true)"
         )
+        if not (fields := _fields(types)):
+            return scan
+        more = ", ".join(f"{sql} AS {_place_of(name, fields)}" for name, sql in fields.items())
+        return f"(SELECT *, {more} FROM {scan} {BARRIER})"
 
     @property
     def query(self) -> str:
@@ -232,7 +252,7 @@ class _Lines:
     def _insert_by_place(self, table: str) -> int:
         """Lines of all files at once: the n-th row that the JSON parser returns is the n-th line.
 
-        Only columns that can be wrong are parsed; lines in which all of those are null are suspects, too.
+        One pass over the lines keeps the suspects and finds where each file begins. Only columns that can be wrong are parsed; lines in which all of those are null are suspects, too.
         """
         suspect = {n: t for n, t in self.types.items() if wrong(ident(n), t)} or self.types
         lines = _lines_of(*self.originals, more="filename AS file")
@@ -243,10 +263,11 @@ class _Lines:
         try:
             self.cursor.execute(
                 f"CREATE OR REPLACE TEMP TABLE odibi_suspects AS WITH lines AS NOT MATERIALIZED ({lines}), "
-                f"starts AS (SELECT file, min(line) AS first FROM lines GROUP BY file), "
-                f"bad AS MATERIALIZED (SELECT place FROM (SELECT *, row_number() OVER () AS place FROM {self._scan(suspect)}) "
-                f"WHERE {_bad(suspect)}) SELECT file, line - first + 1 AS line, l "
-                "FROM bad JOIN lines ON line = place JOIN starts USING (file)"
+                f"bad AS (SELECT place FROM (SELECT *, row_number() OVER () AS place FROM {self._scan(suspect)}) "
+                f"WHERE {_bad(suspect)}), "
+                "files AS (SELECT file, min(line) AS first, list({line: line, l: l}) FILTER (place IS NOT NULL) AS suspects "
+                "FROM lines LEFT JOIN bad ON line = place GROUP BY file) "
+                "SELECT file, s.line - first + 1 AS line, s.l AS l FROM (SELECT file, first, unnest(suspects) AS s FROM files)"
             )
             verdicts = _verdicts(
                 "SELECT file, line, l FROM odibi_suspects", self.types, more="file"

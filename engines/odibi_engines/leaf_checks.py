@@ -15,7 +15,7 @@ from odibi.errors import EngineError
 from .losses import loss_of
 from .sql_text import ident, literal
 
-__all__ = ["article", "cast", "parsed_types", "raw_type", "reason", "wrong"]
+__all__ = ["article", "cast", "fields_of", "parsed_types", "raw_type", "reason", "wrong"]
 
 _COMMON = [
     "BIGINT",
@@ -63,24 +63,38 @@ def cast(value: str, type_: Any) -> str:
     return value if _is_text(type_) else f"try_cast({value} AS {type_})"
 
 
-def wrong(value: str, type_: Any) -> str | None:
-    """A condition that is true when `value` isn't null and not of the type; None when it can't be."""
+def wrong(value: str, type_: Any, fields: str | None = None) -> str | None:
+    """A condition that is true when `value` isn't null and not of the type; None when it can't be.
+
+    `fields` names what `fields_of` the value gave, so that it is taken apart once and not for each field.
+    """
     if type_.id in _NESTED:
-        return f"({value} IS NOT NULL AND {_text(value)} <> 'null' AND ({_wrong_nested(value, type_)}))"
+        nested = _wrong_nested(value, type_, fields)
+        return f"({value} IS NOT NULL AND {_text(value)} <> 'null' AND ({nested}))"
     if _is_text(type_):
         return None
     converted = cast(value, type_)
     if (loss := loss_of(type_)) is None:
         return f"({value} IS NOT NULL AND {converted} IS NULL)"
-    return (
-        f"CASE WHEN {value} IS NULL THEN false WHEN {converted} IS NULL THEN true "
-        f"WHEN {loss.harmless(value, converted)} THEN false ELSE {loss.sql(value, converted)} END"
-    )
+    harmless = loss.harmless(value, converted)
+    if converted in harmless:  # null where the cast fails: a sound value is cast only once
+        quick = f"WHEN coalesce({harmless}, {value} IS NULL) THEN false WHEN {converted} IS NULL THEN true"
+    else:
+        quick = f"WHEN {value} IS NULL THEN false WHEN {converted} IS NULL THEN true WHEN {harmless} THEN false"
+    return f"CASE {quick} ELSE {loss.sql(value, converted)} END"
 
 
-def _wrong_nested(value: str, type_: Any) -> str:
+def fields_of(value: str, type_: Any) -> str | None:
+    """The fields of a JSON object as a struct of raw texts, for a struct with something to check."""
+    if type_.id != "struct" or not any(wrong("field", child) for _, child in type_.children):
+        return None
+    shape = {name: raw_type(child) for name, child in type_.children}
+    return f"json_transform({value}, {literal(_json(shape))})"
+
+
+def _wrong_nested(value: str, type_: Any, fields: str | None) -> str:
     if type_.id == "struct":
-        return _wrong_struct(value, type_)
+        return _wrong_struct(value, type_, fields or fields_of(value, type_))
     if type_.id == "list":
         return _wrong_list(value, type_.children[0][1])
     if type_.id == "map":
@@ -97,13 +111,7 @@ def _is_not(value: str, opening: str) -> str:
     return f"NOT starts_with({_text(value)}, '{opening}')"
 
 
-def _wrong_struct(value: str, type_: Any) -> str:
-    shape = (
-        "{"
-        + ", ".join(f"{_json(name)}: {_json(raw_type(child))}" for name, child in type_.children)
-        + "}"
-    )
-    fields = f"json_transform({value}, {literal(shape)})"
+def _wrong_struct(value: str, type_: Any, fields: str | None) -> str:
     checks = [wrong(f"{fields}.{ident(name)}", child) for name, child in type_.children]
     return " OR ".join([_is_not(value, "{"), *filter(None, checks)])
 
@@ -126,10 +134,10 @@ def _wrong_map(value: str, child: Any) -> str:
     return f"{shape} OR len(list_filter({items}, lambda item: {check})) > 0"
 
 
-def _json(text: str) -> str:
+def _json(value: object) -> str:
     import json
 
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def reason(columns: Mapping[str, Any], value_of: Mapping[str, str]) -> str:

@@ -115,7 +115,7 @@ _SINGLE = _infinite(2.0**128 - 2.0**103)
 """From half a step above the largest FLOAT on, numbers become infinity."""
 
 _ZONE = r":[0-9][0-9](?:\.[0-9]*)?\s*(?:[+-][0-9:]+|[A-Za-z][^\s]*)\s*$"
-_UTC = r"(?:[zZ]|[uU][tT][cC]|[+-]00(?::?00)*)\s*$"
+_UTC = r"(?:[^A-Za-z][zZ]|[uU][tT][cC]|[+-]00(?::?00)*)\s*$"
 _CLOCK = r"^\s*[^\sT]+[\sT].*[1-9]"
 _zone, _utc, _clock = (re.compile(one, re.ASCII | re.DOTALL) for one in (_ZONE, _UTC, _CLOCK))
 
@@ -129,11 +129,14 @@ def _told_zone(text: str) -> bool:
 
 
 _INSTANT = Loss(
-    harmless=lambda value, _: f"(strlen({value}) = 19 AND {value}[14] = ':' AND {value}[17] = ':')",
+    harmless=lambda value, _: (
+        f"((ends_with({value}, 'Z') AND {value}[-2] <= '9') "
+        f"OR (strlen({value}) = 19 AND {value}[14] = ':' AND {value}[17] = ':'))"
+    ),
     sql=_zoned,
     told=_told_zone,
 )
-"""The offset or the zone's name, unless it is UTC's. Quick: `2026-01-01 12:30:00` and nothing behind it."""
+"""The offset or the zone's name, unless it is UTC's. Quick: `2026-01-01 12:30:00` and nothing or Z behind it."""
 _TIME = Loss(lambda value, _: f"(strlen({value}) = 8 AND {value}[6] = ':')", _zoned, _told_zone)
 _DATE = Loss(
     harmless=lambda value, _: f"strlen({value}) <= 10",

@@ -125,14 +125,9 @@ def scan_of(profile: str) -> Scan | None:
     Several scans below the same barrier are one source's files.
     """
     paths = list(_scan_paths(json.loads(profile)["operator"], []))
-    barriers = {
-        id(barrier): barrier
-        for path, _ in paths
-        for barrier in path
-        if barrier["type"] == "STREAMING_LIMIT"
-    }
+    barriers = {id(path[0]): path[0] for path in map(_barriers, paths) if path}
     operators = {operator["type"] for path, _ in paths for operator in path}
-    if len(barriers) != 1 or not operators <= _STREAMING:
+    if len(barriers) != 1 or not operators <= _STREAMING or not all(map(_is_whole, paths)):
         return None
     (barrier,) = barriers.values()
     if any("UNION" in _above(path, barrier) for path, _ in paths):
@@ -142,13 +137,26 @@ def scan_of(profile: str) -> Scan | None:
     )
 
 
+_Path = tuple[list[dict[str, Any]], dict[str, Any]]
+"""A text scan of a plan and the operators above it, outermost first."""
+
+
+def _barriers(path: _Path) -> list[dict[str, Any]]:
+    return [operator for operator in path[0] if operator["type"] == "STREAMING_LIMIT"]
+
+
+def _is_whole(path: _Path) -> bool:
+    """Whether a barrier is above the scan, and any below it let all rows pass."""
+    barriers = _barriers(path)
+    scanned = path[1]["rows_scanned"]
+    return bool(barriers) and all(one["intermediate_rows"] == scanned for one in barriers[1:])
+
+
 def _above(path: list[dict[str, Any]], barrier: dict[str, Any]) -> set[str]:
     return {operator["type"] for operator in path[: path.index(barrier)]}
 
 
-def _scan_paths(
-    operators: list[dict[str, Any]], path: list[dict[str, Any]]
-) -> Iterator[tuple[list[dict[str, Any]], dict[str, Any]]]:
+def _scan_paths(operators: list[dict[str, Any]], path: list[dict[str, Any]]) -> Iterator[_Path]:
     for operator in operators:
         function = operator.get("extra_info", {}).get("Function", "")
         if operator["type"] == "TABLE_SCAN" and function in ("READ_CSV", "READ_JSON"):
