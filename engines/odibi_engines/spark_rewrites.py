@@ -25,6 +25,7 @@ _TEXTS = exp.DataType.TEXT_TYPES
 _DECIMALS = {_T.DECIMAL, _T.BIGDECIMAL}
 _NUMBERS = {*_WHOLE, *_FLOATS, *_DECIMALS}
 _STAMPS = {_T.TIMESTAMP, _T.TIMESTAMPTZ, _T.TIMESTAMPNTZ, _T.DATE}
+_ORDERED = {*_NUMBERS, *_TEXTS, *_STAMPS, _T.BOOLEAN}
 
 
 def _kind(node: Any) -> Any:
@@ -287,6 +288,24 @@ def _made_plain(template: str, **parts: Any) -> Any:
     return exp.replace_placeholders(tree, **{name: part.copy() for name, part in parts.items()})
 
 
+def _by_key(node: exp.ArgMin | exp.ArgMax) -> Any:
+    """Of the rows with a value; of several keys in a row, nothing is greater than something."""
+    several = isinstance(node.expression, exp.Tuple)
+    keys = node.expression.expressions if several else [node.expression]
+    if node.args.get("count") or not {_kind(key) for key in keys} <= _ORDERED:
+        raise _refuse(node, "only one value by plain keys is picked there")
+    places = {f"k{n}": key for n, key in enumerate(keys)}
+    key = ", ".join(f":{name} IS NULL, :{name}" for name in places) if several else ":k0"
+    picked = _made_plain(
+        f"{'min' if isinstance(node, exp.ArgMin) else 'max'}_by("
+        f":x, CASE WHEN :x IS NOT NULL THEN {f'struct({key})' if several else key} END)",
+        x=node.this,
+        **places,
+    )
+    picked.type = node.type
+    return picked
+
+
 def _named_function(node: exp.Anonymous) -> Any:
     """Functions that sqlglot doesn't know; others have been refused before."""
     template = {"error": "raise_error(:x)", "to_seconds": "make_dt_interval(0, 0, 0, :x)"}
@@ -357,5 +376,7 @@ REWRITES: dict[type[Any], Callable[[Any], Any]] = {
     exp.Concat: _concatenate,
     exp.RegexpLike: _matches,
     exp.GenerateSeries: _series,
+    exp.ArgMin: _by_key,
+    exp.ArgMax: _by_key,
     exp.Anonymous: _named_function,
 }

@@ -32,7 +32,7 @@ _OPERATORS = (
 _FUNCTIONS = (
     "Count CountIf Sum Avg Min Max AnyValue LogicalOr LogicalAnd Greatest Least Abs Round Floor Ceil Sqrt "
     "RowNumber Rank DenseRank Lag Lead FirstValue LastValue Struct Explode Concat ConcatWs SHA2 IsNan DateDiff "
-    "ArrayMin RegexpLike GenerateSeries Array Year Month Day Hour Minute Second StartsWith"
+    "ArgMin ArgMax ArrayMin RegexpLike GenerateSeries Array Year Month Day Hour Minute Second StartsWith"
 )
 _UNNAMED = frozenset(("error", "to_seconds"))
 _KNOWN = frozenset(f"{_NAMES} {_CLAUSES} {_OPERATORS} {_FUNCTIONS}".split())

@@ -1,7 +1,4 @@
 -- One row a session; city and platform are those it begins with. Steps: visit, menu, cart, checkout, purchase.
-WITH numbered AS (
-  SELECT *, ROW_NUMBER() OVER (PARTITION BY session_key ORDER BY ts, event_id) AS nth FROM df
-)
 SELECT
   session_key,
   person_id,
@@ -17,7 +14,7 @@ SELECT
     WHEN 'view_item' THEN 2
     WHEN 'view_menu' THEN 2
     ELSE 1 END) AS BIGINT) AS furthest_step,
-  MAX(CASE WHEN nth = 1 THEN city END) AS city,
-  MAX(CASE WHEN nth = 1 THEN platform END) AS platform
-FROM numbered
+  ARG_MIN(city, (ts, event_id)) AS city,
+  ARG_MIN(platform, (ts, event_id)) AS platform
+FROM df
 GROUP BY session_key, person_id

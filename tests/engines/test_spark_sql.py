@@ -86,6 +86,8 @@ QUERIES = {
     "group by a double": "SELECT x + 0 AS x, count(*) AS n FROM df GROUP BY ALL",
     "group by nothing": "SELECT count(*) AS n, sum(i) AS i, avg(d) AS d, any_value(1) AS one, count(DISTINCT i) AS k FROM df WHERE id > 99",
     "group by all": "SELECT f, s, sum(i) FILTER (WHERE id > 1) AS i FROM df GROUP BY ALL",
+    "by a key": "SELECT f, arg_min(s, id) AS a, arg_max(i, id) AS b, arg_min(i, (d, id)) AS c, arg_max(id, (b, s, id)) AS e, min_by(s, (i, id)) FILTER (WHERE id > 1) AS g, arg_max(b, (x, id)) AS h, arg_min(id, s || id) AS k FROM df GROUP BY f",
+    "by a key, none": "SELECT i, arg_min(s, b) AS a, arg_max(s, (b, id)) AS b FROM df GROUP BY i",
     "join": "SELECT a.id, b.id AS other FROM df a JOIN df b ON a.i = b.i",
     "join on a double": "SELECT a.id, b.id AS other FROM df a JOIN df b ON a.x = b.x",
     "left join": "SELECT a.id, b.id AS other FROM df a LEFT JOIN df b ON a.i = b.id AND b.f",
