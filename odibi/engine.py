@@ -331,6 +331,11 @@ class Engine(Protocol):
         """Drop a held frame that no node needs any more."""
         ...
 
+    def need(self, frames: Sequence[Frame]) -> float:
+        """The share of the engine's memory that a node over these frames may want, roughly; 0 when
+        it hardly counts. Nodes that together want more than all of it don't run at the same time."""
+        ...
+
     def close(self) -> None:
         """End the engine; frames die with it."""
         ...

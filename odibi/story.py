@@ -6,22 +6,15 @@ one, also one that still goes on. Secrets and masked columns never were in the l
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from odibi import events as ev
-from odibi.errors import StateError
 from odibi.run_state import NodeState, RunState, Totals
 
 if TYPE_CHECKING:
-    from odibi.config import Loaded
     from odibi.history import NodeSummary
 
 __all__ = [
@@ -47,14 +40,10 @@ __all__ = [
     "TopValue",
     "Write",
     "build",
+    "error_of",
     "part",
-    "publish",
-    "result",
-    "save",
     "schema",
     "schema_change",
-    "to_json",
-    "to_plain",
 ]
 
 STORY_VERSION = 1
@@ -379,124 +368,14 @@ def part(story: Story, pipeline: str) -> Story:
     return replace(story, run=run, nodes=nodes)
 
 
-def to_json(story: Story) -> str:
-    """The story as JSON text; strict: what isn't a number in JSON (NaN, infinity) is text."""
-    # compact: with an indent Python encodes it itself, at four times the cost
-    return json.dumps(to_plain(story), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
 def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of `to_json`."""
+    """The JSON Schema (draft 2020-12) of a story's file."""
     from pydantic import TypeAdapter  # 60 ms that a story costs nobody
 
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "odibi story",
         **TypeAdapter(Story).json_schema(mode="serialization"),
-    }
-
-
-def save(story: Story, run_dir: Path, loaded: Loaded | None = None) -> list[Path]:
-    """Write story.json into the run's folder, and where the project's `story:` asks for it.
-
-    Returns the files. Raises StateError.
-    """
-    saved = [run_dir / "story.json"]
-    _write(saved[0], to_json(story))
-    config = loaded.project.story if loaded is not None else None
-    if loaded is not None and config is not None and config.auto_generate:
-        from odibi import places  # only projects with `story:` need it here
-
-        folder = places.resolve(loaded, config.connection, config.path)
-        saved += publish(story, folder)
-        _retain(folder, config.retention_count, config.retention_days)
-    return saved
-
-
-def publish(story: Story, folder: Path) -> list[Path]:
-    """Write the story of each pipeline as `<folder>/<pipeline>/<date>/run_<time>.json` (UTC)."""
-    at = story.run.planned_at or datetime.now(UTC)
-    written = []
-    for pipeline in dict.fromkeys(node.pipeline for node in story.nodes):
-        path = folder / pipeline / f"{at:%Y-%m-%d}" / f"run_{at:%H-%M-%S}.json"
-        path = path if not path.exists() else path.with_name(f"run_{at:%H-%M-%S-%f}.json")
-        _write(path, to_json(part(story, pipeline)))
-        written.append(path)
-    return written
-
-
-def _retain(folder: Path, count: int | None, days: int | None) -> None:
-    """Remove published stories beyond the newest `count` of a pipeline, or older than `days`."""
-    oldest = datetime.now(UTC) - timedelta(days=days) if days is not None else None
-    first_day = f"{oldest:%Y-%m-%d}" if oldest else ""
-    try:
-        for pipeline in folder.glob("*/"):
-            stories = sorted(pipeline.glob("????-??-??/run_*.json"), reverse=True)
-            for place, path in enumerate(stories):
-                if path.parent.name < first_day or (count is not None and place >= count):
-                    _drop(path)
-    except OSError as error:
-        raise StateError(f"old stories can't be removed: {folder}: {error.strerror}") from error
-
-
-def _drop(path: Path) -> None:
-    """Remove a story, and its day's folder with the last of that day."""
-    path.unlink(missing_ok=True)
-    if not any(path.parent.iterdir()):
-        path.parent.rmdir()
-
-
-def result(state: RunState) -> dict[str, Any]:
-    """What a scheduler wants to know of a run, plain for JSON: one entry per node, in plan order."""
-    from odibi.history import schema_hash  # sqlite3, only at the end of a run
-
-    root = Path(state.plan.root) if state.plan else Path()
-    return {
-        "run_id": state.run_id,
-        "project": state.project,
-        "engine": state.engine,
-        "status": state.status,
-        "exit_code": state.exit_code,
-        "seconds": state.seconds,
-        "rows_written": state.totals.rows_written,
-        "story": str(root / ".odibi" / "runs" / state.run_id / "story.json"),
-        "nodes": {
-            key: _node_result(node, schema_hash(node.schema_out))
-            for key, node in state.nodes.items()
-        },
-    }
-
-
-def _node_result(node: NodeState, schema: str | None) -> dict[str, Any]:
-    counts = node.counts
-    return {
-        "status": node.status,
-        "reason": node.reason,
-        "attempts": node.attempt,
-        "seconds": node.seconds,
-        "rows": counts.rows_out if counts else None,
-        "rows_in": counts.rows_in if counts else None,
-        "quarantined": counts.quarantined if counts else 0,
-        "unreadable": counts.unreadable if counts else 0,
-        "checks": {
-            "passed": sum(check.passed for check in node.checks),
-            "failed": [check.check for check in node.checks if not check.passed],
-            "all": [
-                {
-                    "name": check.check,
-                    "passed": check.passed,
-                    "on_fail": check.on_fail,
-                    "failed_rows": check.failed_rows,
-                }
-                for check in node.checks
-            ],
-        },
-        "columns": [list(column) for column in node.schema_out or ()],
-        "schema_hash": schema,
-        "fingerprint": node.plan.fingerprint,
-        "outputs": [write.path for write in node.writes if write.committed],
-        "warnings": len(node.warnings),
-        "error": to_plain(_error(node.error)) if node.status == "failed" else None,
     }
 
 
@@ -562,7 +441,7 @@ def _node(node: NodeState, previous: NodeSummary | None) -> NodeStory:
         upstream=plan.upstream,
         fingerprint=plan.fingerprint,
         attempts=node.attempt,
-        retries=tuple(Retry(r.attempt, r.delay, _error(r.error)) for r in node.retries),
+        retries=tuple(Retry(r.attempt, r.delay, error_of(r.error)) for r in node.retries),
         started_at=node.first_started,
         finished_at=node.finished,
         seconds=node.seconds,
@@ -582,12 +461,12 @@ def _node(node: NodeState, previous: NodeSummary | None) -> NodeStory:
         ),
         warnings=node.warnings,
         ignored=node.ignored,
-        error=_error(node.error) if node.error else None,
+        error=error_of(node.error) if node.error else None,
         drift=_drift(node, previous) if previous else None,
     )
 
 
-def _error(info: ev.ErrorInfo | None) -> Error:
+def error_of(info: ev.ErrorInfo | None) -> Error:
     """The error, or a word about one that nobody recorded."""
     if info is None:
         return Error("Unknown", "no error was recorded")
@@ -723,37 +602,3 @@ def _counted(statuses: Iterable[str]) -> dict[str, int]:
     for status in statuses:
         counts[status] = counts.get(status, 0) + 1
     return counts
-
-
-# From story to text -------------------------------------------------------------------------------
-
-
-def to_plain(value: Any) -> Any:
-    """A story, or any part of one, in JSON's own types."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, tuple | list):
-        return [to_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
-
-
-def _write(path: Path, text: str) -> None:
-    """The file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise StateError(f"the story can't be written: {path}: {error.strerror}") from error

@@ -39,7 +39,7 @@ def history(
             return
         records = ledger.node_history(node, limit)
         if json:
-            from odibi.story import to_plain
+            from odibi.story_files import to_plain
 
             print_json(to_plain(records))
         else:

@@ -296,10 +296,10 @@ def _view(quiet: bool) -> Any:
 def _write_result(path: Path, result: RunResult) -> None:
     import json
 
-    from odibi import story
+    from odibi import run_result
     from odibi.errors import UsageError
 
-    told = story.result(result.state)
+    told = run_result.result(result.state)
     told |= {"status": result.outcome, "exit_code": result.exit_code, "ran": list(result.ran)}
     written = json.loads((result.run_dir / "story.json").read_text(encoding="utf-8"))
     for node in written["nodes"]:

@@ -48,7 +48,7 @@ def show(
         story = _story(ledger, ledger.resolve(run))
         chosen = _find(story, node) if node is not None else None
         if json:
-            from odibi.story import to_plain
+            from odibi.story_files import to_plain
 
             print_json(to_plain(chosen or story))
         else:
@@ -80,7 +80,7 @@ def diff(
         ledger = open_ledger(project)
         found = compare(*(_story(ledger, ledger.resolve(name)) for name in (before, after)))
         if json:
-            from odibi.story import to_plain
+            from odibi.story_files import to_plain
 
             print_json(to_plain(found))
         else:
@@ -93,7 +93,7 @@ def print_runs(ledger: Ledger, limit: int, *, as_json: bool, bars: bool) -> None
     """Runs in lines, for this command and `odibi history`."""
     summaries = ledger.runs(limit)
     if as_json:
-        from odibi.story import to_plain
+        from odibi.story_files import to_plain
 
         print_json(to_plain(summaries))
         return

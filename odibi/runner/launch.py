@@ -358,11 +358,11 @@ def _final_state(ledger: Ledger, run_id: str, recorder: _Recorder) -> run_state.
 
 def _tell(loaded: Loaded, ledger: Ledger, run_id: str, state: run_state.RunState) -> None:
     """Bring the index up to date and write the story."""
-    from odibi import story  # only needed once the work is done
+    from odibi import story, story_files  # only needed once the work is done
 
     ledger.index_run(run_id, state)
     told: Any = story.build(state, previous=ledger.previous_state(run_id))
-    story.save(told, ledger.run_dir(run_id), loaded)
+    story_files.save(told, ledger.run_dir(run_id), loaded)
     _prune(loaded, ledger)
 
 

@@ -16,6 +16,7 @@ from odibi import config, story
 from odibi import events as ev
 from odibi.errors import StateError
 from odibi.history import summarise
+from odibi.run_result import result
 from odibi.run_state import as_lost, fold
 from odibi.story import (
     Column,
@@ -24,13 +25,10 @@ from odibi.story import (
     Story,
     build,
     part,
-    publish,
-    result,
-    save,
     schema_change,
-    to_json,
 )
 from odibi.story_diff import compare
+from odibi.story_files import publish, save, to_json
 from tests.core.recorded import (
     RUN_ID,
     START,
