@@ -105,6 +105,9 @@ class NoEngine:
 
     def release(self, frame: Frame) -> None: ...
 
+    def need(self, frames: Sequence[Frame]) -> float:
+        return 0.0
+
     def close(self) -> None: ...
 
 

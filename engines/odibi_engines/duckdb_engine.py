@@ -22,10 +22,10 @@ from odibi.errors import EngineError
 
 from . import publish, remote_write, table_write
 from .duck_session import DuckSession
-from .frames import DuckFrame
-from .sql_text import file_list
+from .frames import DuckFrame, row_bytes
+from .sql_text import file_list, in_bytes
 
-__all__ = ["DuckDBEngine"]
+__all__ = ["DuckDBEngine", "part_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,10 @@ class KnownFile:
     rows: int
 
 
-_MEMORY = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
+_MEMORY = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]i?B|%)$", re.IGNORECASE)
 _MEMORY_SHARE = 0.6
+_HARDLY = 0.05
+"""A share of the memory that doesn't keep others from running."""
 
 
 class DuckDBEngine:
@@ -74,6 +76,8 @@ class DuckDBEngine:
         self._connection = duckdb.connect(":memory:", config=self._config(threads, memory_limit))
         self._connection.execute("CREATE SCHEMA odibi")
         self._questions = self._connection.cursor()
+        said = self._questions.execute("SELECT current_setting('memory_limit')").fetchall()
+        self._memory = in_bytes(said[0][0])
 
     def _config(self, threads: int | None, memory_limit: str | None) -> dict[str, Any]:
         if memory_limit is not None and not _MEMORY.match(memory_limit.strip()):
@@ -174,6 +178,11 @@ class DuckDBEngine:
         """Frames count their users themselves; this is a good moment to drop what nobody uses."""
         self.drop_unused()
 
+    def need(self, frames: Sequence[Frame]) -> float:
+        """The rows of the frames, or of those that they are made of, as they are in memory."""
+        share = row_bytes(frames) / self._memory
+        return share if share > _HARDLY else 0.0
+
     def owned(self, frame: DuckFrame, tables: Sequence[str]) -> None:
         """Drop the tables when the frame, and all views on it, are gone."""
         weakref.finalize(frame, self._unused.extend, tables).atexit = False
@@ -204,6 +213,12 @@ def _identity(path: Path) -> tuple[int, int, int]:
 def _processors() -> int:
     affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def part_of(memory_limit: str, share: float) -> str:
+    """So much of an amount of memory as `memory_limit` states it; what is no amount stays as it is."""
+    found = _MEMORY.match(memory_limit.strip())
+    return f"{float(found[1]) * share:.3f}{found[2]}" if found else memory_limit
 
 
 def _amount(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from odibi.engine import Frame, Schema
@@ -11,9 +11,22 @@ from odibi.errors import EngineError
 from .sql_text import ident
 from .text_read import TextRead
 
-__all__ = ["DuckFrame", "duck", "expanded"]
+__all__ = ["DuckFrame", "duck", "expanded", "row_bytes"]
 
 _EXPANDED_LIMIT = 20_000
+_WIDTHS = {
+    "BOOLEAN": 1,
+    "TINYINT": 1,
+    "SMALLINT": 2,
+    "INTEGER": 4,
+    "DATE": 4,
+    "FLOAT": 4,
+    "BIGINT": 8,
+    "DOUBLE": 8,
+    "TIMESTAMP": 8,
+}
+_WIDTH = 24
+"""Bytes of a value in memory; texts and the rest are taken to be of middling length."""
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -45,6 +58,21 @@ def duck(frame: Frame) -> DuckFrame:
     if not isinstance(frame, DuckFrame):
         raise EngineError(f"a frame of another engine came in: {type(frame).__name__}")
     return frame
+
+
+def row_bytes(frames: Iterable[Frame]) -> int:
+    """About how many bytes their rows take in memory; of frames not yet computed, those that they are made of."""
+    total, todo, seen = 0, list(frames), set[int]()
+    while todo:
+        frame = todo.pop()
+        if id(frame) in seen:
+            continue
+        seen.add(id(frame))
+        if frame.rows is not None:
+            total += frame.rows * sum(_WIDTHS.get(c.type, _WIDTH) for c in frame.schema)
+        elif isinstance(frame, DuckFrame):
+            todo.extend(frame.inputs.values())
+    return total
 
 
 def expanded(frame: DuckFrame) -> str:

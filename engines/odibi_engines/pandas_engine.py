@@ -29,12 +29,14 @@ from odibi.errors import Cancelled, EngineError
 
 from . import user_functions
 from .duck_session import DuckSession
-from .duckdb_engine import DuckDBEngine
+from .duckdb_engine import DuckDBEngine, part_of
 from .frames import DuckFrame, duck
-from .sql_text import ident, mentions
+from .sql_text import ident, in_bytes, mentions
 
 __all__ = ["PandasEngine", "PandasFrame"]
 
+_DUCKDB_SHARE = 0.7
+"""Of a stated memory limit; Python, what Arrow and the allocator hold and the JSON parser's buffers are the rest."""
 _SURELY_FITS = 100_000
 _LOOKED_AT = 20_000
 
@@ -56,7 +58,10 @@ class PandasFrame:
 
 
 class PandasEngine:
-    """Functions see and give DataFrames. Same arguments as the DuckDB engine, which does parsing and SQL."""
+    """Functions see and give DataFrames. Same arguments as the DuckDB engine, which does parsing and SQL.
+
+    A `memory_limit` bounds the process, as far as it isn't a function that takes the memory.
+    """
 
     name = "pandas"
 
@@ -68,12 +73,17 @@ class PandasEngine:
         memory_limit: str | None = None,
         performance: Mapping[str, Any] | None = None,
     ) -> None:
+        share = 1.0 if memory_limit is None else _DUCKDB_SHARE
         self._duck = DuckDBEngine(
-            work_dir=work_dir, threads=threads, memory_limit=memory_limit, performance=performance
+            work_dir=work_dir,
+            threads=threads,
+            memory_limit=memory_limit and part_of(memory_limit, share),
+            performance=performance,
         )
+        self._share = share
 
     def session(self, name: str) -> PandasSession:
-        return PandasSession(self._duck.session(name))
+        return PandasSession(self._duck.session(name), self._share)
 
     def is_there(self, source: Source) -> bool:
         return self._duck.is_there(source)
@@ -88,15 +98,22 @@ class PandasEngine:
         """A DataFrame goes when nobody refers to it; DuckDB's tables go now."""
         self._duck.drop_unused()
 
+    def need(self, frames: Sequence[Frame]) -> float:
+        return self._duck.need([getattr(frame, "lazy", None) or frame for frame in frames])
+
     def close(self) -> None:
         self._duck.close()
 
 
 class PandasSession:
-    """One node's conversation; DuckDB works on the DataFrames' Arrow columns without copying them."""
+    """One node's conversation; DuckDB works on the DataFrames' Arrow columns without copying them.
 
-    def __init__(self, duck: DuckSession) -> None:
+    `share` is DuckDB's of the memory limit.
+    """
+
+    def __init__(self, duck: DuckSession, share: float) -> None:
         self._duck = duck
+        self._share = share
         self._staged: dict[str, Staged] = {}
         self._numbers = itertools.count(1)
 
@@ -262,18 +279,18 @@ class PandasSession:
         )
         needed = few.nbytes * rows // _LOOKED_AT
         said = self._duck.fetch("SELECT current_setting('memory_limit')", {}).rows[0][0]
-        if needed > _bytes(said):
+        limit = in_bytes(said) / self._share
+        if needed > limit:
             raise EngineError(
-                f"the function needs all {rows:,} rows in memory at once, about {needed / 2**30:.1f} GiB; "
-                f"the limit is {said}",
+                f"the function needs all {rows:,} rows in memory at once, about {_spelled(needed)}; "
+                f"the limit is {_spelled(limit)}",
                 hint="let it take a relation (DuckDBPyRelation), write it as SQL, or raise performance.memory_limit",
             )
 
 
-def _bytes(said: str) -> float:
-    """DuckDB's spelling of an amount: `1.8 GiB`."""
-    number, unit = said.split()
-    return float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
+def _spelled(amount: float) -> str:
+    """Bytes for people."""
+    return f"{amount / 2**30:.1f} GiB" if amount >= 2**30 else f"{amount / 2**20:.0f} MiB"
 
 
 class _TablesOf:

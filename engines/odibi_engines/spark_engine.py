@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,10 @@ class SparkEngine:
 
     def release(self, frame: Frame) -> None:
         """Nothing to do: a frame's files go when nobody refers to it."""
+
+    def need(self, frames: Sequence[Frame]) -> float:
+        """Spark shares out its memory itself."""
+        return 0.0
 
     def close(self) -> None:
         if self.remote:

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["columns_map", "file_list", "ident", "literal", "mentions", "trimmed", "wrapped"]
+__all__ = [
+    "columns_map",
+    "file_list",
+    "ident",
+    "in_bytes",
+    "literal",
+    "mentions",
+    "trimmed",
+    "wrapped",
+]
 
 
 def ident(name: str) -> str:
@@ -65,3 +74,9 @@ def wrapped(query: str, tables: Mapping[str, str]) -> tuple[str, int]:
     )
     head = f"{f'WITH {bound} ' if bound else ''}SELECT * FROM (\n"
     return f"{head}{query}\n)", head.count("\n")
+
+
+def in_bytes(said: str) -> float:
+    """DuckDB's spelling of an amount: `1.8 GiB`."""
+    number, unit = said.split()
+    return float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)

@@ -86,6 +86,8 @@ class Scheduler:
     _frames: dict[str, Frame | None] = field(default_factory=dict)
     _uses: dict[str, int] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
+    _needs: dict[str, float] = field(default_factory=dict)
+    _held_back: set[str] = field(default_factory=set)
     _halted: set[str] = field(default_factory=set)
     _cancelled_by: str | None = None
     _cancelled_nodes: set[str] = field(default_factory=set)
@@ -174,20 +176,45 @@ class Scheduler:
                 break
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
-                del tasks[task]
+                self._needs.pop(tasks.pop(task))
                 if error := task.exception():
                     self._fatal = self._fatal or error
                     self.cancel("internal error")
 
     def _ready(self, room: int) -> list[str]:
-        """Up to `room` nodes whose upstreams are settled; those that must not run are skipped on the way."""
+        """Up to `room` nodes whose upstreams are settled and for which there is memory; those that must
+        not run are skipped on the way."""
         ready: list[str] = []
+        later: list[tuple[int, str]] = []
         while self._settled and len(ready) < room:
-            _, key = heapq.heappop(self._settled)
-            if key not in self._done and not self._skipped(key):
+            place, key = heapq.heappop(self._settled)
+            if key in self._done or self._skipped(key):
+                continue
+            if self._fits(key):
                 ready.append(key)
+            else:
+                later.append((place, key))
+        for one in later:
+            heapq.heappush(self._settled, one)
         self._begun.update(ready)
         return ready
+
+    def _fits(self, key: str) -> bool:
+        """Whether the node and those at work have memory together; if so, its share counts from now on.
+
+        Two that don't would write each other's rows to disk and read them again.
+        """
+        need = self.engine.need(list(self._inputs(key).values()))
+        others = sum(self._needs.values())
+        if need and others and need + others > 1:
+            if key not in self._held_back:
+                self._held_back.add(key)
+                at_work = ", ".join(sorted(k for k, share in self._needs.items() if share))
+                message = f"{key} waits for memory that others need now: {at_work}"
+                self.emit(ev.LogLine(level="INFO", message=message))
+            return False
+        self._needs[key] = need
+        return True
 
     def _skip_hopeless(self) -> None:
         """Skip at once what must not run: with all workers busy, `_ready` comes only much later."""
