@@ -7,6 +7,8 @@ than the width hold zero bytes anywhere, which `compact` drops.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,28 +33,31 @@ __all__ = [
 BLOCK_ROWS = 8192  # rows formatted at a time: the matrix of a block stays in the L2 cache
 
 _QUADS = np.array([int.from_bytes(b"%04d" % i, "little") for i in range(10_000)], np.uint32)
-_PAIRS = np.array([int.from_bytes(b"%02d" % i, "little") for i in range(100)], np.uint16)
 _HEX = np.array([int.from_bytes(b"%02x" % i, "little") for i in range(256)], np.uint16)
+_MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
 
 
 def digits(values: I64, width: int, *, padded: bool = True) -> U8:
     """Non-negative integers below `10**width`, with leading zeros or (not `padded`) without."""
     quads = -(-width // 4)
-    rest = values.astype(np.uint64)
+    rest: Any = values.astype(np.uint32 if width < 10 else np.uint64)
+    base = rest.dtype.type(10_000)
     out = np.empty((len(values), quads), np.uint32)
-    for column in range(quads - 1, -1, -1):
-        head = rest // np.uint64(10_000)
-        out[:, column] = _QUADS[(rest - head * np.uint64(10_000)).astype(np.int64)]
+    for column in range(quads - 1, 0, -1):
+        head = rest // base
+        out[:, column] = _QUADS.take(rest - head * base)
         rest = head
+    out[:, 0] = _QUADS.take(rest)
     field: U8 = out.view(np.uint8).reshape(len(values), quads * 4)[:, quads * 4 - width :]
     return field if padded else _strip_zeros(field, values)
 
 
 def _strip_zeros(field: U8, values: I64) -> U8:
     width = field.shape[1]
-    least = np.array([*(10**k for k in range(width - 1, 0, -1)), 0])  # with a digit in that column
-    return field * (values[:, None] >= least).view(np.uint8)
+    for column in range(width - 1):
+        np.multiply(field[:, column], values >= 10 ** (width - 1 - column), out=field[:, column])
+    return field
 
 
 def decimal(values: I64, places: int, *, whole: int = 3) -> U8:
@@ -70,34 +75,40 @@ def decimal(values: I64, places: int, *, whole: int = 3) -> U8:
 def hexadecimal(values: U64) -> U8:
     """16 hexadecimal digits a row."""
     raw = values.astype(">u8").view(np.uint8).reshape(len(values), 8)
-    return _HEX[raw].view(np.uint8).reshape(len(values), 16)
+    return _HEX.take(raw).view(np.uint8).reshape(len(values), 16)
 
 
 def iso_ms(times: I64) -> U8:
     """Milliseconds since 1970 as `2025-11-03T12:34:56.789Z`."""
     days = times // _DAY_MS
     first = int(days.min()) if len(days) else 0
-    clock = (times - days * _DAY_MS).astype(np.uint32)
-    seconds = clock // np.uint32(1000)
-    minutes = seconds // np.uint32(60)
-    hours = minutes // np.uint32(60)
     count = int(days.max(initial=first)) - first + 1
     names = [f"{np.datetime64(first + day, 'D')}T".encode() for day in range(count)]
+    clock = (times - days * _DAY_MS).astype(np.uint32)
+    minutes = clock // np.uint32(_MINUTE_MS)
+    of_hours, of_minutes = _clocks()
     out = np.empty((len(times), 24), np.uint8)
     out[:, :11] = pool(days - first, names)
-    for column, part in ((11, hours), (14, minutes - hours * 60), (17, seconds - minutes * 60)):
-        out[:, column : column + 2] = _PAIRS[part].view(np.uint8).reshape(-1, 2)
-    out[:, 13] = out[:, 16] = 58
-    out[:, 19], out[:, 23] = 46, 90
-    out[:, 20:23] = _QUADS[clock - seconds * 1000].view(np.uint8).reshape(-1, 4)[:, 1:]
+    out[:, 11:17] = of_hours.take(minutes, axis=0)
+    out[:, 17:] = of_minutes.take(clock - minutes * np.uint32(_MINUTE_MS), axis=0)
     return out
+
+
+@lru_cache(1)
+def _clocks() -> tuple[U8, U8]:
+    """`12:34:` for each minute of a day, `56.789Z` for each millisecond of a minute."""
+    minute, ms = np.arange(1440), np.arange(_MINUTE_MS)
+    return (
+        join(len(minute), [digits(minute // 60, 2), b":", digits(minute % 60, 2), b":"]),
+        join(len(ms), [digits(ms // 1000, 2), b".", digits(ms % 1000, 3), b"Z"]),
+    )
 
 
 def pool(index: I64, texts: Sequence[bytes]) -> U8:
     """Row i is `texts[index[i]]`."""
     width = max(map(len, texts))
     table = np.frombuffer(b"".join(t.ljust(width, b"\0") for t in texts), np.uint8)
-    return table.reshape(len(texts), width)[index]
+    return table.reshape(len(texts), width).take(index, axis=0)
 
 
 def prefixed(prefix: bytes, field: U8) -> U8:
