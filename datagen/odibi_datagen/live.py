@@ -188,9 +188,9 @@ def _midnights(begin: datetime, end: datetime) -> Iterator[datetime]:
 
 
 def _publish(path: Path, content: bytes) -> None:
-    """A file that is there whole or not at all: a run may look at any moment."""
+    """A file that is there whole or not at all: a run may look at any moment, for `*.ndjson*` too."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    part = path.with_suffix(".part")
     part.write_bytes(content)
     part.replace(path)
 

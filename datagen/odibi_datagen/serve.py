@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import sqlite3
@@ -87,8 +88,8 @@ class Service(ThreadingHTTPServer):
 
     def feed(self, name: str) -> Iterator[bytes]:
         """The lines of a feed, file by file in the order of days."""
-        for file in sorted((self.landing / name).glob("*/*.ndjson")):
-            with file.open("rb") as lines:
+        for file in sorted((self.landing / name).glob("*/*.ndjson*")):
+            with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
                 yield from lines
 
 

@@ -79,7 +79,7 @@ def _dump(landing: Path) -> None:
 
     dump = landing / "oltp" / "odibieats.sql"
     size = write_dump(landing / "oltp" / "odibieats.db", dump)
-    say([f"{size / 1e6:,.1f} MB of SQL in {shown_path(dump)}"])
+    say([f"{size / 1e3:,.0f} kB of SQL in {shown_path(dump)}"])
 
 
 def _load(landing: Path, address: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from odibi import config
 from odibi.runner import RunRequest, launch
+from odibi_datagen import generate
 from odibi_datagen.serve import Manners, Service
 
 from .landing import Landing
@@ -100,6 +101,16 @@ def test_a_stream_is_the_feeds_lines(landing: Landing) -> None:
         with urllib.request.urlopen(request) as answer:
             lines = answer.read().decode().splitlines()
     assert lines == [line for _, _, line in landing.lines("clickstream")]
+
+
+def test_a_stream_of_packed_feeds(tmp_path: Path) -> None:
+    generate(tmp_path / "plain", size="1MB", days=2)
+    generate(tmp_path / "packed", size="1MB", days=2, gzip=True)
+    streams = []
+    for kind in ("plain", "packed"):
+        with Service(tmp_path / kind, Manners()) as service:
+            streams.append(b"".join(service.feed("driver_pings")))
+    assert streams[0] and streams[0] == streams[1]
 
 
 @pytest.mark.parametrize(

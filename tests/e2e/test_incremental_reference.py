@@ -13,6 +13,7 @@ import pytest
 from odibi_datagen import Mess, generate
 from odibi_datagen.live import SOURCE, LiveLanding
 from odibi_datagen.scores import score
+from tests.machine import needs_java
 
 from .test_run_reference import comparable, lake_tables, odibi
 
@@ -73,8 +74,12 @@ def waited_for(folder: Path) -> list[int]:
     return [row[0] for row in duckdb.sql(query).fetchall()]
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "pandas"])
+@pytest.mark.parametrize(
+    "engine", ["duckdb", "pandas", pytest.param("spark", marks=pytest.mark.wide)]
+)
 def test_incremental_runs_give_the_tables_of_one_full_run(tmp_path: Path, engine: str) -> None:
+    if engine == "spark":
+        needs_java()
     daily, whole = project(tmp_path / "daily"), project(tmp_path / "whole")
     make_incremental(daily / "odibi.yaml")
     landing = daily / "data" / "landing"

@@ -33,13 +33,13 @@ def odibi(
     )
 
 
-def finished(folder: Path, size: str, engine: str, seed: int = 7) -> Path:
+def finished(folder: Path, size: str, engine: str, seed: int = 7, **how: bool) -> Path:
     """A copy of the project in `folder` with data of `size`, run on `engine`."""
     project = folder / engine
     shutil.copytree(
         _PROJECT, project, ignore=shutil.ignore_patterns("data", ".odibi", "__pycache__")
     )
-    generate(project / "data" / "landing", size=size, seed=seed)
+    generate(project / "data" / "landing", size=size, seed=seed, **how)
     done = odibi(project, "run", "--engine", engine)
     assert done.returncode == 0, done.stdout + done.stderr
     return project
@@ -76,6 +76,16 @@ def comparable(
     ]
     names = ", ".join(f'"{name}"' for name, _ in keep)
     return keep, duckdb.sql(f"SELECT {names} FROM read_parquet('{path}') ORDER BY ALL").fetchall()
+
+
+def test_packed_feeds_are_read_too(tmp_path: Path) -> None:
+    project = finished(tmp_path, "2MB", "duckdb", gzip=True)
+    assert list(project.glob("data/landing/clickstream/*/*.ndjson.gz"))
+    assert [
+        one.name
+        for one in score(project / "data" / "lake", project / "data" / "landing")
+        if not one.reached
+    ] == []
 
 
 def test_engines_write_the_same_tables(projects: dict[str, Path]) -> None:
