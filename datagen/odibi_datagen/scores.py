@@ -194,18 +194,20 @@ def score(lake: Path, landing: Path, memory: str = "1GB") -> list[Score]:
 
 
 def _open(db: duckdb.DuckDBPyConnection, lake: Path, truth: Path) -> None:
-    files = {name.replace("/", "_"): lake / f"{name}.parquet" for name in _TABLES}
-    files |= {f"truth_{name}": truth / f"{name}.parquet" for name in _TRUTH}
-    for name, path in files.items():
-        _view(db, name, path)
-    _view(db, "quarantine_lines", lake / "quarantine" / "*_lines.parquet")
+    run = "run the project to its end first"
+    told = "generate the data there first; `odibi datagen live` adds it when all has landed"
+    for name in _TABLES:
+        _view(db, name.replace("/", "_"), lake / f"{name}.parquet", run)
+    for name in _TRUTH:
+        _view(db, f"truth_{name}", truth / f"{name}.parquet", told)
+    _view(db, "quarantine_lines", lake / "quarantine" / "*_lines.parquet", run)
 
 
-def _view(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
-    """A view of a table, which is a file or a folder of parts."""
+def _view(db: duckdb.DuckDBPyConnection, name: str, path: Path, otherwise: str) -> None:
+    """A view of a table, which is a file or a folder of parts; `otherwise` is what to do without it."""
     place = path / "**" / "*.parquet" if path.is_dir() else path
     if not (path.exists() or any(path.parent.glob(path.name))):
-        raise FileNotFoundError(f"{path} is missing: run the project to its end first")
+        raise FileNotFoundError(f"{path} is missing: {otherwise}")
     quoted = str(place).replace("'", "''")
     db.execute(f"CREATE VIEW {name} AS FROM read_parquet('{quoted}', union_by_name = true)")
 

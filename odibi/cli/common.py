@@ -46,7 +46,7 @@ ProjectOption = Annotated[
 ]
 EnvOption = Annotated[str | None, typer.Option("--env", help="Environment of the YAML to apply.")]
 EngineOption = Annotated[
-    str | None, typer.Option("--engine", help="duckdb or pandas, instead of the YAML's.")
+    str | None, typer.Option("--engine", help="duckdb, pandas or spark, instead of the YAML's.")
 ]
 VarOption = Annotated[list[str] | None, typer.Option("--var", help="Set a variable: name=value.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON, for programs.")]

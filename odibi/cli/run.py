@@ -47,7 +47,7 @@ def run(
         ),
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="duckdb or pandas, instead of the YAML's.")
+        str | None, typer.Option(help="duckdb, pandas or spark, instead of the YAML's.")
     ] = None,
     env: Annotated[
         str | None, typer.Option(envvar="ODIBI_ENV", help="Environment of the YAML to apply.")

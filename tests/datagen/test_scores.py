@@ -144,7 +144,15 @@ def test_what_cant_be_compared_is_named(data: Path) -> None:
     pings.unlink()
     outcome = odibi("datagen", "check", cwd=data.parent)
     assert outcome.code == 2
-    assert "data/lake/silver/pings.parquet is missing" in outcome.err
+    assert "data/lake/silver/pings.parquet is missing: run the project" in outcome.err
+
+
+def test_before_all_has_landed_there_is_no_truth(data: Path) -> None:
+    (data / "landing" / "truth" / "sessions.parquet").unlink()
+    outcome = odibi("datagen", "check", cwd=data.parent)
+    assert outcome.code == 2
+    assert "truth/sessions.parquet is missing: generate the data" in outcome.err
+    assert "when all has landed" in outcome.err
 
 
 def test_what_isnt_whole_never_shows_as_a_hundred_percent() -> None:
