@@ -43,10 +43,10 @@ def history(
 
             print_json(to_plain(records))
         else:
-            from odibi.cli import story_view
+            from odibi.cli import runs_view, story_parts
 
-            console = story_view.stdout()
-            console.print(story_view.node_runs(node, records, console.width))
+            console = story_parts.stdout()
+            console.print(runs_view.node_runs(node, records, console.width))
 
 
 @app.command()

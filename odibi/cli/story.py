@@ -84,9 +84,9 @@ def diff(
 
             print_json(to_plain(found))
         else:
-            from odibi.cli import story_view
+            from odibi.cli import story_parts, story_view
 
-            story_view.stdout().print(story_view.diff(found))
+            story_parts.stdout().print(story_view.diff(found))
 
 
 def print_runs(ledger: Ledger, limit: int, *, as_json: bool, bars: bool) -> None:
@@ -97,10 +97,10 @@ def print_runs(ledger: Ledger, limit: int, *, as_json: bool, bars: bool) -> None
 
         print_json(to_plain(summaries))
         return
-    from odibi.cli import story_view
+    from odibi.cli import runs_view, story_parts
 
-    console = story_view.stdout()
-    console.print(story_view.runs(summaries, console.width, bars=bars))
+    console = story_parts.stdout()
+    console.print(runs_view.runs(summaries, console.width, bars=bars))
 
 
 def _story(ledger: Ledger, run_id: str) -> Story:
@@ -110,12 +110,12 @@ def _story(ledger: Ledger, run_id: str) -> Story:
 
 
 def _print_story(story: Story, node: NodeStory | None) -> None:
-    from odibi.cli import story_view
+    from odibi.cli import node_page, story_parts, story_view
 
-    console = story_view.stdout()
+    console = story_parts.stdout()
     page: Any = story_view.overview(story, console.width)
     if node is not None:
-        page = story_view.node_page(node, story.run, console.width)
+        page = node_page.node_page(node, story.run, console.width)
     console.print(page)
 
 

@@ -22,7 +22,9 @@ from odibi import events as ev
 from odibi import story
 from odibi.cli import history as history_command
 from odibi.cli import story as story_command
-from odibi.cli.story_view import diff, histogram, node_page, node_runs, overview, runs
+from odibi.cli.node_page import histogram, node_page
+from odibi.cli.runs_view import node_runs, runs
+from odibi.cli.story_view import diff, overview
 from odibi.ledger import Ledger
 from odibi.run_state import fold
 from odibi.story_diff import compare
