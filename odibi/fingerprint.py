@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odibi import places
+from odibi import places, sources
 from odibi.errors import EngineError
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _inputs(loaded: Loaded, node: Node, outputs: set[str]) -> list[Any]:
 
 def _stamps(loaded: Loaded, node: Node, read: ReadConfig) -> list[Any]:
     try:
-        source = places.source_of(loaded, node, read)
+        source = sources.source_of(loaded, node, read)
     except EngineError as absent:
         return [str(absent)]
     if source.connection is not None:

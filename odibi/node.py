@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from odibi import events as ev
-from odibi import places
+from odibi import sources
 from odibi.durations import seconds_of
 from odibi.engine import Engine, Frame, Session, Source, UserFunction, Written
 from odibi.errors import NodeError
@@ -213,7 +213,7 @@ class Work:
 
     def stored(self, node: Node) -> Source | None:
         """What the node stored, of this pipeline or another; None while there is nothing."""
-        return self.existing(places.stored_source(self.facts.loaded, node))
+        return self.existing(sources.stored_source(self.facts.loaded, node))
 
     def existing(self, source: Source | None) -> Source | None:
         """The source, if its database or store has the table: it says so only when it is asked."""

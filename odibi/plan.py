@@ -8,7 +8,7 @@ from datetime import datetime
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from odibi import places
+from odibi import places, sources
 from odibi.errors import UsageError
 from odibi.events import PlannedNode
 from odibi.fingerprint import fingerprints
@@ -209,13 +209,13 @@ class _Planner:
         Its rows aren't written twice: the write has the id that it had in the resumed run.
         """
         write = node.config.write
-        if write is None or edge.kind in ("input", "path") or places.is_whole_result(write):
+        if write is None or edge.kind in ("input", "path") or sources.is_whole_result(write):
             return
         why = f"its stored output ({write.format}, {write.mode}) is not just its result"
         self.decisions[node.key] = "run", f"needed by {edge.target}: {why}"
 
     def _is_stored(self, node: Node) -> bool:
-        return places.stored_source(self.loaded, node) is not None
+        return sources.stored_source(self.loaded, node) is not None
 
 
 def _unmet(graph: Graph, problems: Mapping[str, list[str]]) -> UsageError:

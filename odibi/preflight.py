@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from odibi import places
+from odibi import places, sources
 from odibi.clashes import clashes
 from odibi.config import Position, Problem
 from odibi.errors import OdibiError, UsageError
@@ -153,6 +153,6 @@ def _unread(graph: Graph, path: _Path, node: Node) -> Iterator[Problem]:
     reads += [(("inputs", name), read) for name, read in places.direct_inputs(node).items()]
     for where, read in reads:
         try:
-            places.source_of(graph.loaded, node, read)
+            sources.source_of(graph.loaded, node, read)
         except OdibiError as error:
             yield Problem(graph.loaded.positions.at((*path, *where)), error.message, error.hint)

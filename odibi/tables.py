@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odibi import databases, places
+from odibi import databases, places, sources, targets
 from odibi.discovery import shown_path
 from odibi.engine import Source
 
@@ -142,11 +142,11 @@ def _set_aside(loaded: Loaded, node: Node) -> Iterator[tuple[str, Path, Source]]
     """Suffix of the name, place and source of what the node has set aside."""
     validation, read = node.config.validation, node.config.read
     if validation is not None and validation.quarantine is not None:
-        target = places.quarantine_target(loaded, validation.quarantine, "")
-        if (source := places.set_aside_source(loaded, node)) is not None:
+        target = targets.quarantine_target(loaded, validation.quarantine, "")
+        if (source := sources.set_aside_source(loaded, node)) is not None:
             yield "", target.path, source
     if read is not None and read.bad_lines is not None and read.bad_lines.path:
-        target = places.bad_lines_target(loaded, node, "", "")
+        target = targets.bad_lines_target(loaded, node, "", "")
         if target.connection is not None:
             place = Path(target.table or "")
             yield "_lines", target.path, Source(target.format, place, connection=target.connection)
@@ -158,7 +158,7 @@ def _stored(loaded: Loaded, node: Node, unique: bool) -> StoredTable:
     path = places.output_of(loaded, node)
     assert path is not None and node.config.write is not None
     table = StoredTable(node.pipeline, node.name, path, node.config.write.format, unique)
-    source = places.stored_source(loaded, node)
+    source = sources.stored_source(loaded, node)
     return table if source is None else _with_facts(table, source)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from odibi import events as ev
-from odibi import places
+from odibi import targets
 from odibi.engine import Frame, Source
 from odibi.incremental import (
     mark_condition,
@@ -77,7 +77,7 @@ def go_on_from(work: Work, key: str) -> Record | None:
     """
     node, loaded = work.node, work.facts.loaded
     record = work.facts.marks.settle(
-        key, lambda id: work.facts.engine.was_written(places.target_of(loaded, node, id))
+        key, lambda id: work.facts.engine.was_written(targets.target_of(loaded, node, id))
     )
     if record is not None and not _has_table(work):
         work.warn("the node's table is gone: everything is read again, not what is above the mark")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from odibi import places
+from odibi import places, sources
 from odibi.engine import Frame, Source
 from odibi.errors import NodeError
 from odibi.stages.incremental import asked_of_server, first_query, go_on_from, mark_key, new_rows
@@ -66,7 +66,7 @@ def _stored(work: Work, name: str, key: str) -> Frame:
 
 def read(work: Work, config: ReadConfig) -> Frame:
     """Read one source and keep the rows that `incremental` and `filter` let through."""
-    source = places.source_of(work.facts.loaded, work.node, config)
+    source = sources.source_of(work.facts.loaded, work.node, config)
     if first := first_query(work, config):
         source = replace(source, table=None, query=first)
     if config.incremental and config.incremental.mode == "stateful":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from odibi import places
+from odibi import places, sources, targets
 from odibi.engine import Frame
 from odibi.errors import EngineError, NodeError
 from odibi.stages.write import put_aside
@@ -41,7 +41,7 @@ def _step(work: Work, number: int, step: TransformStep, frame: Frame | None) -> 
     if step.sql is not None:
         return _sql(work, f"{label} sql", step.sql, frame)
     if step.sql_file is not None:
-        query = places.sql_file(work.facts.loaded, work.node, step.sql_file)
+        query = sources.sql_file(work.facts.loaded, work.node, step.sql_file)
         return _sql(work, f"{label} {step.sql_file}", query, frame)
     name = step.function or step.operation or ""
     return _apply(work, f"{label} {name}", name, step.params, frame)
@@ -68,7 +68,7 @@ def _build(work: Work, label: str, builtin: Builtin, frame: Frame | None) -> Fra
     """Run a built-in: its SQL over `df`, the node's tables and the targets it continues."""
     before = dict(work.tables)
     for table, target in builtin.targets().items():
-        found = places.target_source(work.facts.loaded, work.node, target)
+        found = sources.target_source(work.facts.loaded, work.node, target)
         source = work.existing(found)
         if source is not None:
             work.tables[table] = work.session.read(source)
@@ -92,7 +92,7 @@ def _build(work: Work, label: str, builtin: Builtin, frame: Frame | None) -> Fra
 def _set_aside(work: Work, builtin: Builtin, frame: Frame) -> None:
     """Rows that a pattern rejects go to the quarantine which its params name."""
     quarantine: Any = getattr(builtin, "quarantine", None)
-    target = places.quarantine_target(work.facts.loaded, quarantine, work.write_id("rejected"))
+    target = targets.quarantine_target(work.facts.loaded, quarantine, work.write_id("rejected"))
     when = literal(work.facts.started_at.replace(tzinfo=None))
     held = work.hold(
         work.session.sql(

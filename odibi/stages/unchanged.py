@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from odibi import places
+from odibi import targets
 from odibi.engine import Frame, Schema
 from odibi.errors import NodeError
 from odibi.marks import Marks, Record
@@ -32,7 +32,7 @@ def is_unchanged(work: Work, frame: Frame) -> bool:
     node, loaded = work.node, work.facts.loaded
 
     def published(write_id: str) -> bool:
-        return work.facts.engine.was_written(places.target_of(loaded, node, write_id))
+        return work.facts.engine.was_written(targets.target_of(loaded, node, write_id))
 
     last = contents_of(work).settle(work.key, published)
     if last is not None and last.extra["content"] == content and published(last.write_id):

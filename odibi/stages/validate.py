@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from odibi import checks, places
+from odibi import checks, targets
 from odibi import events as ev
 from odibi.checks.evaluate import MASK, Verdict, failing_rows
 from odibi.engine import Frame
@@ -176,7 +176,9 @@ def _set_aside(
         return
     rejected = work.session.sql(_rejected(work, tests, aside), {"df": marked})
     target = replace(
-        places.quarantine_target(work.facts.loaded, config.quarantine, work.write_id("quarantine")),
+        targets.quarantine_target(
+            work.facts.loaded, config.quarantine, work.write_id("quarantine")
+        ),
         forget=_too_old(work, config.quarantine.retention_days),
     )
     reasons = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odibi import events as ev
-from odibi import places
+from odibi import places, targets
 from odibi.engine import Frame, ReadReport, Rows, Source, Staged, Target, Written
 from odibi.errors import NodeError
 from odibi.node import settle_rows
@@ -45,7 +45,7 @@ def write(work: Work, frame: Frame) -> Frame:
             return _leave_table(work, frame)
     if config.add_metadata:
         frame = _add_metadata(work, frame)
-    target = places.target_of(work.facts.loaded, work.node, work.write_id())
+    target = targets.target_of(work.facts.loaded, work.node, work.write_id())
     frame, target = fitted(work, frame, target)
     target = _diverted(work, target)
     if work.job.consumers and not _readable_after(target):
@@ -104,7 +104,7 @@ def publish(work: Work, frame: Frame, target: Target) -> Written:
     )
     if target.mode == "append_once":
         work.counts.declare("deduplicates")
-    places.refuse_foreign_folder(work.facts.loaded, target)
+    targets.refuse_foreign_folder(work.facts.loaded, target)
     if work.is_repeated:
         work.facts.engine.sweep(target)  # what a killed or failed attempt left beside the target
     staged = work.session.stage(frame, target)
@@ -201,7 +201,7 @@ def _quarantine_lines(work: Work, report: ReadReport, number: int) -> None:
         )
     if report.rejects is None:
         return
-    target = places.bad_lines_target(
+    target = targets.bad_lines_target(
         work.facts.loaded,
         work.node,
         work.facts.run_id,
@@ -256,7 +256,7 @@ def _diverted(work: Work, target: Target) -> Target:
 
 def _add_metadata(work: Work, frame: Frame) -> Frame:
     """Columns that say where a row came from, as `write.add_metadata` asks."""
-    wanted = places.metadata_columns(work.node, work.facts, work.sources)
+    wanted = targets.metadata_columns(work.node, work.facts, work.sources)
     if not wanted:
         return frame
     extra = ", ".join(f"{value} AS {ident(name)}" for name, value in wanted.items())

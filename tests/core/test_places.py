@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odibi import places
+from odibi import places, sources, targets
 from odibi.engine import Source
 from odibi.errors import EngineError, UsageError
 from odibi.graph import Graph
@@ -36,7 +36,7 @@ def reads(root: Path, format: str, path: str, **files: str) -> Source:
 def source(graph: Graph, key: str) -> Source:
     node = graph.nodes[key]
     assert node.config.read is not None
-    return places.source_of(graph.loaded, node, node.config.read)
+    return sources.source_of(graph.loaded, node, node.config.read)
 
 
 def fill(root: Path, *names: str) -> None:
@@ -75,7 +75,7 @@ def test_a_wrong_place_is_named_with_its_node(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=start + "x.csv' leaves connection 'raw'"):
         source(graph, "p.x")
     with pytest.raises(UsageError, match=start + "y' leaves connection 'lake'"):
-        places.target_of(graph.loaded, graph.nodes["p.x"], "w")
+        targets.target_of(graph.loaded, graph.nodes["p.x"], "w")
 
 
 @given(st.lists(st.sampled_from(["..", ".", "a", "b", "raw", ""]), max_size=8))
@@ -216,11 +216,11 @@ def test_a_target_has_keys_partitions_and_the_remaining_options(tmp_path: Path) 
               write: {connection: lake, format: delta, table: b, mode: append, merge_schema: true}
         """,
     )
-    target = places.target_of(graph.loaded, graph.nodes["p.a"], "w1")
+    target = targets.target_of(graph.loaded, graph.nodes["p.a"], "w1")
     assert (target.format, target.path, target.mode) == ("parquet", tmp_path / "lake/a", "upsert")
     assert (target.write_id, target.keys, target.partition_by) == ("w1", ("id",), ("day",))
     assert target.options == {"compression": "zstd"}
-    other = places.target_of(graph.loaded, graph.nodes["p.b"], "w2")
+    other = targets.target_of(graph.loaded, graph.nodes["p.b"], "w2")
     assert (other.path, other.mode, other.merge_schema) == (tmp_path / "lake/b", "append", True)
 
 
@@ -228,13 +228,13 @@ def test_a_stored_result_is_a_source_once_it_is_there(tmp_path: Path) -> None:
     graph = graph_of(tmp_path, MEDALLION)
     node = graph.nodes["gold.top"]
     path = tmp_path / "lake/gold/top.parquet"
-    assert places.stored_source(graph.loaded, node) is None
+    assert sources.stored_source(graph.loaded, node) is None
     store(graph, "gold.top")
-    assert places.stored_source(graph.loaded, node) == Source("parquet", path, (path,))
-    assert places.stored_source(graph.loaded, graph.nodes["silver.links"]) is None
+    assert sources.stored_source(graph.loaded, node) == Source("parquet", path, (path,))
+    assert sources.stored_source(graph.loaded, graph.nodes["silver.links"]) is None
     path.unlink()
     fill(tmp_path, "lake/gold/top.parquet/day=2/b.parquet", "lake/gold/top.parquet/day=1/a.parquet")
-    assert places.stored_source(graph.loaded, node) == Source(
+    assert sources.stored_source(graph.loaded, node) == Source(
         "parquet", path, (path / "day=1/a.parquet", path / "day=2/b.parquet")
     )
 
@@ -255,7 +255,7 @@ def test_only_typed_overwritten_tables_stand_for_the_result(
     nodes = f"- pipeline: p\n  nodes: [{{name: a, write: {{connection: lake, path: a, {write}}}}}]"
     config = graph_of(tmp_path, nodes).nodes["p.a"].config
     assert config.write is not None
-    assert places.is_whole_result(config.write) is whole
+    assert sources.is_whole_result(config.write) is whole
 
 
 @pytest.mark.parametrize(
@@ -273,31 +273,31 @@ def test_a_target_to_continue_is_found_by_any_of_its_names(
 ) -> None:
     graph = graph_of(tmp_path, MEDALLION)
     node = graph.nodes["gold.top"]
-    assert places.target_source(graph.loaded, node, target) is None
+    assert sources.target_source(graph.loaded, node, target) is None
     store(graph, "gold.top")
     path = tmp_path / "lake/gold/top.parquet"
-    assert places.target_source(graph.loaded, node, target) == Source("parquet", path, (path,))
+    assert sources.target_source(graph.loaded, node, target) == Source("parquet", path, (path,))
 
 
 def test_a_target_that_no_node_writes_is_known_by_its_looks(tmp_path: Path) -> None:
     graph = graph_of(tmp_path, MEDALLION)
     node = graph.nodes["gold.top"]
     fill(tmp_path, "lake/d/_delta_log/0.json", "lake/c.csv")
-    delta = places.target_source(graph.loaded, node, TargetRef("lake.d"))
+    delta = sources.target_source(graph.loaded, node, TargetRef("lake.d"))
     assert delta == Source("delta", tmp_path / "lake/d")
-    csv = places.target_source(graph.loaded, node, TargetRef("lake.c.csv"))
+    csv = sources.target_source(graph.loaded, node, TargetRef("lake.c.csv"))
     assert csv == Source("csv", tmp_path / "lake/c.csv", (tmp_path / "lake/c.csv",))
     with pytest.raises(UsageError, match="the node writes nowhere"):
-        places.target_source(graph.loaded, graph.nodes["silver.links"], TargetRef("dim"))
+        sources.target_source(graph.loaded, graph.nodes["silver.links"], TargetRef("dim"))
 
 
 def test_a_target_may_be_a_query(tmp_path: Path) -> None:
     graph = graph_of(tmp_path, MEDALLION, {"raw/shop.db": ""})
     target = TargetRef(connection="shop", query="SELECT id FROM t")
-    found = places.target_source(graph.loaded, graph.nodes["gold.top"], target)
+    found = sources.target_source(graph.loaded, graph.nodes["gold.top"], target)
     assert found == Source("sql", tmp_path / "raw/shop.db", query="SELECT id FROM t")
     with pytest.raises(UsageError, match="takes no query"):
-        places.target_source(
+        sources.target_source(
             graph.loaded, graph.nodes["gold.top"], TargetRef(connection="raw", query="SELECT 1")
         )
 
@@ -315,14 +315,14 @@ def test_rows_set_aside_go_where_the_yaml_says(tmp_path: Path) -> None:
               validation: {quarantine: {connection: lake, path: q/rows}}
         """,
     )
-    a = places.bad_lines_target(graph.loaded, graph.nodes["p.a"], "r1", "w-lines1")
+    a = targets.bad_lines_target(graph.loaded, graph.nodes["p.a"], "r1", "w-lines1")
     own = tmp_path / ".odibi/runs/r1/unreadable/w-lines1.parquet"
     assert (a.path, a.format, a.mode) == (own, "parquet", "overwrite")
-    b = places.bad_lines_target(graph.loaded, graph.nodes["p.b"], "r1", "w-lines1")
+    b = targets.bad_lines_target(graph.loaded, graph.nodes["p.b"], "r1", "w-lines1")
     assert (b.path, b.format, b.mode) == (tmp_path / "lake/q.ndjson", "json", "append")
     validation = graph.nodes["p.b"].config.validation
     assert validation is not None and validation.quarantine is not None
-    rows = places.quarantine_target(graph.loaded, validation.quarantine, "w2")
+    rows = targets.quarantine_target(graph.loaded, validation.quarantine, "w2")
     assert (rows.path, rows.format, rows.write_id) == (tmp_path / "lake/q/rows", "parquet", "w2")
 
 
@@ -367,7 +367,7 @@ def test_metadata_columns_say_where_rows_came_from(
         marks=Marks(tmp_path),
         scratch=tmp_path,
     )
-    found = places.metadata_columns(graph.nodes["p.a"], facts, [tmp_path / name for name in files])
+    found = targets.metadata_columns(graph.nodes["p.a"], facts, [tmp_path / name for name in files])
     values = [
         duckdb.sql(f"SELECT CAST({sql} AS VARCHAR)").fetchall()[0][0] for sql in found.values()
     ]
