@@ -123,6 +123,7 @@ def _generate(folder: Path, size: str, seed: int) -> None:
             )
     except (ValueError, FileExistsError) as error:
         raise UsageError(str(error)) from None
+    _forget_tables(folder)
     _write_note(folder, {**note, "data": wanted})
     seconds = time.monotonic() - began
     say(
@@ -130,6 +131,14 @@ def _generate(folder: Path, size: str, seed: int) -> None:
             f"data: {summary.bytes / 1e6:,.0f} MB of raw files in {shown_path(landing)} ({seconds:.1f} s, seed {seed})"
         ]
     )
+
+
+def _forget_tables(folder: Path) -> None:
+    """Take away what earlier runs made of other data: quarantine and history would go on from it."""
+    lake = folder / "data" / "lake"
+    if lake.exists():
+        shutil.rmtree(lake)
+        say([f"{shown_path(lake)} is made anew: its tables were of other data"])
 
 
 @contextmanager

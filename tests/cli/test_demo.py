@@ -78,6 +78,14 @@ def test_a_new_release_replaces_files_that_nobody_changed(demo: Path) -> None:
     assert sql.read_text() == original
 
 
+def test_other_data_leave_nothing_of_the_tables_before(demo: Path) -> None:
+    outcome = odibi("demo", "--size", "3MB", "--seed", "8", cwd=demo)
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert "demo/data/lake is made anew" in outcome.out
+    scores = [line for line in outcome.out.splitlines() if line.endswith("aim 100 %")]
+    assert len(scores) == 10 and all(line.startswith("✓ ") for line in scores)
+
+
 def test_it_leaves_other_folders_alone(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo/mine.txt").write_text("mine")
