@@ -143,7 +143,11 @@ def check_line(check: Check) -> Text:
 
 
 def of(part: int, whole: int | None) -> str:
-    return f" of {whole:,} ({part / whole:.1%})" if whole else ""
+    """The words after `part`: of how many, and its share."""
+    if not whole:
+        return ""
+    share = part / whole
+    return f" of {whole:,} ({f'{share:.1%}' if share >= 0.001 or not part else '<0.1%'})"
 
 
 def change(relative: float | None) -> Text:

@@ -24,6 +24,7 @@ from odibi.cli import history as history_command
 from odibi.cli import story as story_command
 from odibi.cli.node_page import histogram, node_page
 from odibi.cli.runs_view import node_runs, runs
+from odibi.cli.story_parts import of
 from odibi.cli.story_view import diff, overview
 from odibi.ledger import Ledger
 from odibi.run_state import fold
@@ -283,3 +284,11 @@ def test_tables_of_runs_fit(project: Path, width: int) -> None:
         assert RUN_ID in lines[1]
     lines = shown(node_runs("silver.orders", ledger.node_history("silver.orders"), width), width)
     assert lines[2].startswith(RUN_ID)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "words"),
+    [(10, 24_228, " of 24,228 (<0.1%)"), (0, 5, " of 5 (0.0%)"), (1, 1000, " of 1,000 (0.1%)"), (1, 0, "")],
+)  # fmt: skip
+def test_a_small_share_is_not_nothing(part: int, whole: int, words: str) -> None:
+    assert of(part, whole) == words
