@@ -21,6 +21,7 @@ from odibi.errors import Cancelled, EngineError
 from odibi.safe_text import safe_line
 
 from .paging import Step
+from .proxies import proxy_for
 from .settings import ApiRead
 
 __all__ = ["Client", "Truncated"]
@@ -53,7 +54,14 @@ class Client:
     _next_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self._pools = urllib3.PoolManager(num_pools=2, maxsize=1)
+        proxy = proxy_for(self.read.url)
+        self._pools = (
+            urllib3.PoolManager(num_pools=2, maxsize=1)
+            if proxy is None
+            else urllib3.ProxyManager(
+                proxy.url, num_pools=2, maxsize=1, proxy_headers=proxy.headers
+            )
+        )
         self._pools.pool_classes_by_scheme = _stoppable_pools(self._sockets)
 
     def stop(self) -> None:
@@ -151,6 +159,8 @@ class Client:
     def _reason(self, error: BaseException) -> str:
         if isinstance(error, MaxRetryError) and error.reason is not None:
             return self._reason(error.reason)
+        if isinstance(error, urllib3.exceptions.ProxyError):
+            return f"the proxy {self._pools.proxy.host} can't be reached, or refuses"
         if isinstance(error, urllib3.exceptions.ReadTimeoutError | TimeoutError):
             return f"no answer in {self.read.timeout:g} s"
         if isinstance(error, urllib3.exceptions.NewConnectionError):
